@@ -1,0 +1,1 @@
+"""What runs the machines: a Protocol, and the Docker engine behind it."""

@@ -1,0 +1,158 @@
+"""What a runtime must do for us, whatever engine stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+Progress = Callable[[str], None]  # one line of talk: "building image web (3 of 4) …"
+
+GRADER_PORT = 2222  # where the tools' SSH server listens in Docker's namespace
+LEARNER_PORT = 2200  # relayed to port 22 of the machine
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """The engine as it describes itself; `clock` is its time in epoch seconds."""
+
+    version: str
+    api: str
+    architecture: str  # amd64, arm64
+    cgroup: str  # "1" or "2"
+    security: tuple[str, ...]  # apparmor, seccomp, selinux, rootless, userns
+    clock: float
+    endpoint: str
+
+
+@dataclass(frozen=True)
+class VolumeSpec:
+    path: str
+    size: str  # "64m"
+    inodes: int  # 0: the file system's own default
+
+
+@dataclass(frozen=True)
+class WireSpec:
+    """A NIC; `address` and `gateway` only where there is no systemd to set them."""
+
+    wire: str
+    nic: str
+    mac: str
+    address: str = ""
+    gateway: str = ""
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """All that is needed to create one machine; `image` is a full reference."""
+
+    attempt: str
+    scenario: str
+    host: str
+    image: str
+    hostname: str
+    role: Literal["machine", "fresh", "probe"] = "machine"
+    hidden: bool = False
+    init: Literal["systemd", "none"] = "systemd"
+    memory: str = "256m"
+    cpus: float = 1.0
+    pids: int = 512
+    capabilities: tuple[str, ...] = ()
+    volumes: tuple[VolumeSpec, ...] = ()
+    wires: tuple[WireSpec, ...] = ()
+    archive: bytes = b""  # a tar laid over / before the first boot
+    grader_key: str = ""  # OpenSSH public key line
+    host_key: str = ""  # base64 of the dropbear-format host key
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one host of an attempt is, kept until it is stopped. Ports are on `connect`."""
+
+    host: str
+    address: str  # on the management network
+    connect: str  # name or address a client connects to
+    grader_port: int
+    learner_port: int = 0  # 0: learners cannot log in
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The places of all hosts of an attempt, fresh ones included, and a VXLAN id per wire."""
+
+    places: dict[str, Place]
+    vnis: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A machine as the engine sees it."""
+
+    id: str
+    attempt: str
+    scenario: str
+    host: str
+    role: str
+    hidden: bool
+    state: str  # created, running, restarting, exited, dead
+    memory_mib: float | None  # None unless asked for
+    created: float  # epoch seconds by the engine's clock
+
+
+@dataclass(frozen=True)
+class Leftover:
+    kind: Literal["container", "network", "volume", "image"]
+    id: str
+    attempt: str
+
+
+@dataclass(frozen=True)
+class ImageState:
+    """An image that a scenario needs: `reference` carries the hash of its sources."""
+
+    name: str
+    reference: str
+    present: bool
+    size_mib: float = 0.0
+    why_not: str = ""  # an artifact that cannot be had, in words
+
+
+class Runtime(Protocol):
+    """One engine. Every method raises EngineError when the engine itself fails."""
+
+    home: str  # value of the home label
+
+    def info(self) -> EngineInfo: ...
+
+    # images
+    def image_states(self, content: Path, names: Iterable[str]) -> list[ImageState]: ...
+    def ensure_images(
+        self, content: Path, names: Iterable[str], progress: Progress
+    ) -> dict[str, str]: ...  # name → reference; pulls or builds what is missing
+    def manifest(self, reference: str) -> str: ...  # `machine manifest` of a clean image
+
+    # machines
+    def place(self, specs: Sequence[MachineSpec]) -> Placement: ...
+    def create(self, spec: MachineSpec, placement: Placement) -> str: ...  # → container id
+    def start(self, container: str) -> None: ...
+    def restart(self, container: str) -> None: ...
+    def stop(self, container: str) -> None: ...
+    def remove(self, attempt: str, *, role: str | None = None, host: str | None = None) -> list[Leftover]: ...
+    def machines(self, attempt: str | None = None, *, memory: bool = False) -> list[Running]: ...
+    def console_log(self, container: str) -> str: ...
+    def attach(self, container: str) -> ConsoleStream: ...
+
+    # what is left
+    def leftovers(self, living: Iterable[str]) -> list[Leftover]: ...
+    def discard(self, leftovers: Iterable[Leftover]) -> list[Leftover]: ...
+
+
+class ConsoleStream(Protocol):
+    """A machine's console: bytes both ways."""
+
+    def fileno(self) -> int: ...
+    def recv(self, size: int) -> bytes: ...
+    def send(self, data: bytes) -> int: ...
+    def close(self) -> None: ...

@@ -10,47 +10,86 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-Identifier = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9-]{0,30}$",
+        description="lower-case letters, digits and hyphens, a letter first",
+        examples=["web", "desk-pc"],
+    ),
+]
+Identifier = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9_]{0,40}$",
+        description="lower-case letters, digits and underscores, a letter first",
+        examples=["site", "old_port"],
+    ),
+]
+Login = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9.]{1,30}$",
+        description="a login: lower-case letters, digits and dots",
+        examples=["mila.brandt"],
+    ),
+]
+Memory = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]+[mg]$", description="an amount of memory", examples=["256m", "1g"]),
+]
+Size = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]+[km]$", description="the size of a small disk", examples=["64m"]),
+]
+Offset = Annotated[
+    str,
+    Meta(
+        pattern=r"^[+-]?([0-9]+[wdhms])+$",
+        description="an instant relative to the anchor",
+        examples=["-3d", "-2h30m", "+1d", "0m"],
+    ),
+]
 Points = Annotated[int, Meta(ge=0, le=100)]
+Count = Annotated[int, Meta(ge=1)]
 
 
-class Content(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Content(Struct, frozen=True, forbid_unknown_fields=True):
     """What an author wrote: immutable, and every key is known."""
 
 
 # --- parameters: what a seed draws --------------------------------------------------------------
 
 
-class Parameter(Content, tag_field="type"):
+class Parameter(Content, frozen=True, tag_field="type", kw_only=True):
     """A value drawn by its own name; `secret` ones never show in ticket, JSON or messages."""
 
     secret: bool = False
 
 
-class Choice(Parameter, tag="choice"):
+class Choice(Parameter, frozen=True, tag="choice"):
     """One of `of`; with `distinct_from`, never the value of those parameters."""
 
     of: list[Any]
     distinct_from: list[Identifier] = []
 
 
-class Sample(Parameter, tag="sample"):
+class Sample(Parameter, frozen=True, tag="sample"):
     """`count` different items of `of`, in drawn order: a list."""
 
     of: list[Any]
-    count: Annotated[int, Meta(ge=1)]
+    count: Count
 
 
-class Integer(Parameter, tag="integer"):
+class Integer(Parameter, frozen=True, tag="integer"):
     """A whole number from `low` to `high`, both possible, in steps of `step`."""
 
     low: int
     high: int
-    step: Annotated[int, Meta(ge=1)] = 1
+    step: Count = 1
 
 
-class Port(Parameter, tag="port"):
+class Port(Parameter, frozen=True, tag="port"):
     """A TCP or UDP port from `low` to `high`; well-known services' ports are left out."""
 
     low: int = 8001
@@ -58,7 +97,7 @@ class Port(Parameter, tag="port"):
     distinct_from: list[Identifier] = []
 
 
-class Address(Parameter, tag="address"):
+class Address(Parameter, frozen=True, tag="address"):
     """A host address within `subnet` (a format); `low` and `high` bound its last part."""
 
     subnet: str
@@ -67,11 +106,11 @@ class Address(Parameter, tag="address"):
     distinct_from: list[Identifier] = []
 
 
-class Mac(Parameter, tag="mac"):
+class Mac(Parameter, frozen=True, tag="mac"):
     """A locally administered MAC address, `02:…`."""
 
 
-class Person(Parameter, tag="person"):
+class Person(Parameter, frozen=True, tag="person"):
     """Somebody of the company: `.login .name .first .last .email .department .title .site .phone`.
 
     `department` and `site` narrow the choice, `distinct_from` excludes those parameters' people,
@@ -84,36 +123,39 @@ class Person(Parameter, tag="person"):
     distinct_from: list[Identifier] = []
 
 
-class Password(Parameter, tag="password"):
+class Password(Parameter, frozen=True, tag="password"):
     """A password of `length` characters without look-alikes."""
 
-    length: int = 16
+    length: Count = 16
 
 
-class Token(Parameter, tag="token"):
+class Token(Parameter, frozen=True, tag="token"):
     """Random hexadecimal digits, `length` of them."""
 
-    length: int = 32
+    length: Count = 32
 
 
-class Hash(Parameter, tag="hash"):
-    """A hash of the format `of`: `sha256` (hex), `sha512crypt` (for /etc/shadow), `scram` (PostgreSQL)."""
+class Hash(Parameter, frozen=True, tag="hash"):
+    """A hash of the format `of`: `sha256` in hex, `sha512crypt` for Unix, `scram` for SQL."""
 
     of: str
     method: Literal["sha256", "sha512crypt", "scram"] = "sha256"
 
 
-class KeyPair(Parameter, tag="key-pair"):
+class KeyPair(Parameter, frozen=True, tag="key-pair"):
     """An SSH key pair: `.private` (OpenSSH), `.public` (one line), `.fingerprint`; ed25519."""
 
     comment: str = ""
 
 
-class Certificate(Parameter, tag="certificate"):
-    """An X.509 certificate: `.certificate .key .chain` in PEM, `.serial .not_after`.
+class Certificate(Parameter, frozen=True, tag="certificate"):
+    """An X.509 certificate over a P-256 key: `.certificate .key .chain` in PEM, `.subject .names`,
+    `.serial` (hexadecimal), `.fingerprint` (SHA-256), `.not_before .not_after`.
 
-    `subject` and `names` are formats; days are relative to the anchor; `issuer` names another
-    certificate parameter, otherwise it signs itself; `ca` makes it an authority.
+    `subject` (a common name, or `CN=…,O=…`) and `names` (DNS names and addresses) are formats;
+    days are relative to the anchor; `issuer` names another certificate parameter, otherwise it
+    signs itself; `ca` makes it an authority. `.chain` is what a server sends: the certificate and
+    its issuers, without the root.
     """
 
     subject: str
@@ -122,39 +164,43 @@ class Certificate(Parameter, tag="certificate"):
     ca: bool = False
     starts_days: int = -30
     ends_days: int = 365
-    rsa: bool = False
 
 
-class Date(Parameter, tag="date"):
+class Date(Parameter, frozen=True, tag="date"):
     """An instant drawn from `low` to `high` relative to the anchor (`-3d`, `-2h30m`, `+1d`).
 
     A datetime in the anchor's time zone; `hours = [8, 18]` keeps it within these hours of the day.
     """
 
-    low: str
-    high: str
-    hours: list[int] = []
+    low: Offset
+    high: Offset
+    hours: Annotated[list[int], Meta(max_length=2)] = []
 
 
-class Table(Parameter, tag="table"):
-    """Rows of generated data: a list of dicts, made by the generator `generator`."""
+class Table(Parameter, frozen=True, tag="table"):
+    """Rows of generated data: a list of dicts, made by the generator `generator`.
+
+    Their dates lie between `start` and `end`, relative to the anchor.
+    """
 
     generator: str
-    rows: int
+    rows: Count
+    start: Offset = "-90d"
+    end: Offset = "0m"
     options: dict[str, Any] = {}
 
 
-class LogStream(Parameter, tag="log"):
+class LogStream(Parameter, frozen=True, tag="log"):
     """Text of a generated log from `start` (relative to the anchor) to `end`, by `generator`."""
 
     generator: str
-    start: str = "-7d"
-    end: str = "0m"
-    lines: int = 1000
+    start: Offset = "-7d"
+    end: Offset = "0m"
+    lines: Count = 1000
     options: dict[str, Any] = {}
 
 
-class Derived(Parameter, tag="derived"):
+class Derived(Parameter, frozen=True, tag="derived"):
     """The format `value`, computed from other parameters."""
 
     value: str
@@ -183,13 +229,13 @@ AnyParameter = (
 # --- scenario.toml ----------------------------------------------------------------------------
 
 
-class Wire(Content):
+class Wire(Content, frozen=True):
     """A segment that joins hosts; `subnet` (a format) documents it for lint and tickets."""
 
     subnet: str
 
 
-class Plug(Content):
+class Plug(Content, frozen=True):
     """A host's NIC on a wire. `address` and `gateway` are formats; the engine lays a
     systemd-networkd file for them, `/etc/systemd/network/10-<nic>.network`, that a fault may
     overwrite. Without an address the NIC is left to the overlay."""
@@ -201,15 +247,15 @@ class Plug(Content):
     dns: list[str] = []
 
 
-class Volume(Content):
+class Volume(Content, frozen=True):
     """A small disk of its own at `path`: kept over reboots, empty at the start."""
 
     path: str
-    size: Annotated[str, Meta(pattern=r"^[0-9]+[km]$")]
+    size: Size
     inodes: int = 0
 
 
-class Host(Content):
+class Host(Content, frozen=True):
     """A machine. A hidden one is the outside view, which learners cannot log in to; a fresh one is
     hidden too, and made anew for every check and grade."""
 
@@ -221,15 +267,15 @@ class Host(Content):
     init: Literal["systemd", "none"] = "systemd"
     wires: list[Plug] = []
     aliases: list[str] = []  # formats: further names in every host's /etc/hosts
-    memory: Annotated[str, Meta(pattern=r"^[0-9]+[mg]$")] = "256m"
+    memory: Memory = "256m"
     cpus: float = 1.0
     pids: int = 512
     capabilities: list[str] = []
     volumes: list[Volume] = []
-    ready: list[str] = []  # tcp:PORT, unit:NAME, file:PATH; hold with the fault in place
+    ready: list[str] = []  # formats tcp:PORT, unit:NAME, file:PATH; hold with the fault in place
 
 
-class Fault(Content):
+class Fault(Content, frozen=True):
     """What can be broken. `title` is shown only after the grade."""
 
     title: str
@@ -237,7 +283,7 @@ class Fault(Content):
     weight: Annotated[int, Meta(ge=0)] = 1
 
 
-class Artifact(Content):
+class Artifact(Content, frozen=True):
     """A file that no package registry carries; see `images/<image>/artifacts.toml`."""
 
     name: str
@@ -247,7 +293,7 @@ class Artifact(Content):
     license: str = ""
 
 
-class Scenario(Content):
+class Scenario(Content, frozen=True, kw_only=True):
     """`scenario.toml`."""
 
     title: str
@@ -256,7 +302,7 @@ class Scenario(Content):
     level: Annotated[int, Meta(ge=1, le=4)]
     minutes: Annotated[int, Meta(ge=5, le=480)]
     requester: str  # login of somebody in the company, or the name of a person parameter
-    version: Annotated[int, Meta(ge=1)] = 1
+    version: Count = 1
     status: Literal["ready", "draft"] = "ready"
     skills: list[str] = []
     forbidden_words: list[str] = []
@@ -271,7 +317,7 @@ class Scenario(Content):
 # --- files.toml -------------------------------------------------------------------------------
 
 
-class FileRule(Content):
+class FileRule(Content, frozen=True):
     """What one path (or pattern) of an overlay is on the machine. The first rule that fits an
     overlay file sets its attributes; `link`, `delete`, `directory` need no file in the overlay."""
 
@@ -285,7 +331,7 @@ class FileRule(Content):
     gzip: bool = False  # stored compressed; the path then ends in .gz
 
 
-class FilesToml(Content):
+class FilesToml(Content, frozen=True):
     """`files.toml` at the top of an overlay folder."""
 
     files: list[FileRule] = []
@@ -294,25 +340,25 @@ class FilesToml(Content):
 # --- hints.toml, note.toml --------------------------------------------------------------------
 
 
-class Hint(Content):
+class Hint(Content, frozen=True):
     """`text` is a Jinja2 template; `cost` is taken off the score."""
 
     text: str
     cost: Points
 
 
-class FaultHints(Content):
+class FaultHints(Content, frozen=True):
     steps: list[Hint]
 
 
-class HintsToml(Content):
+class HintsToml(Content, frozen=True):
     """Step 1 is for all faults, steps 2 and 3 for the one at hand."""
 
     first: Hint
     faults: dict[Name, FaultHints]
 
 
-class Fact(Content):
+class Fact(Content, frozen=True):
     """A fact a good note has. `accept` holds wordings, each a Jinja2 template: words that must all
     stand, in any order, within one sentence; `a|b` is either; a trailing `*` is any ending."""
 
@@ -322,7 +368,7 @@ class Fact(Content):
     fault: list[Name] = []  # only for these faults; empty: for all
 
 
-class NoteToml(Content):
+class NoteToml(Content, frozen=True):
     """`note.toml`. The cause facts of the other faults are this fault's contradictions."""
 
     facts: list[Fact]
@@ -333,7 +379,7 @@ class NoteToml(Content):
 # --- solutions and rejected cases -------------------------------------------------------------
 
 
-class Step(Content):
+class Step(Content, frozen=True):
     """One step of a solution: run `script` on `host`, or reboot it.
 
     ssh      as the learner, `intern`, over the learner's port; the script runs by its #! line
@@ -347,17 +393,17 @@ class Step(Content):
     wait: float = 0.0  # seconds after the step
 
 
-class Solution(Content):
+class Solution(Content, frozen=True, kw_only=True):
     """`solution.toml`: a way to mend `faults` ("*": all of them)."""
 
     title: str
-    faults: list[str] = ["*"]
+    faults: list[str] = field(default_factory=lambda: ["*"])
     steps: list[Step]
     note: str = "note.md.j2"
     hints: int = 0
 
 
-class Expectation(Content):
+class Expectation(Content, frozen=True, kw_only=True):
     """`expect.toml`: what a rejected case must get, no more and no less."""
 
     why: str
@@ -370,10 +416,10 @@ class Expectation(Content):
 # --- scenarios/company ------------------------------------------------------------------------
 
 
-class Employee(Content):
+class Employee(Content, frozen=True):
     """Somebody who works there."""
 
-    login: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9.]{1,30}$")]
+    login: Login
     name: str
     department: str
     title: str
@@ -381,13 +427,13 @@ class Employee(Content):
     phone: str = ""
 
 
-class Site(Content):
+class Site(Content, frozen=True):
     name: str
     subnet: str
     city: str = ""
 
 
-class Company(Content):
+class Company(Content, frozen=True):
     """`scenarios/company/company.toml`: the employer, shared by all scenarios."""
 
     name: str
@@ -397,4 +443,4 @@ class Company(Content):
     departments: dict[Name, str]
     sites: dict[Name, Site]
     people: list[Employee]
-    networks: dict[Name, str] = field(default_factory=dict)  # the address plan: name → subnet
+    networks: dict[Name, str] = {}  # the address plan: name → subnet

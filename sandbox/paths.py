@@ -1,20 +1,20 @@
 """Where everything lies: the content folders, the state folder, the cache.
 
-    $INTERNBOX_HOME, or the platform's state folder for internbox/
-    ├── internbox.db            attempts, grades, hints, notes (SQLite)
-    ├── home-id                 the label value that marks what this folder owns on the engine
-    ├── trusted                 folders whose graders the user agreed to run
-    ├── logs/                   one file per bug, with what to paste into an issue
-    └── attempts/<id>/          0700
-        ├── lock                held while a command works on the attempt
-        ├── ssh_config          0600; `ssh -F …/ssh_config <host>`
-        ├── known_hosts
-        ├── learner, learner.pub   the learner's key
-        └── grader              the grader's key
-    the platform's cache folder for internbox/
-    ├── index.json              the list of scenarios, by modification time
-    ├── manifests/<image id>    what a clean image holds, for the tamper check
-    └── proof/                  cells already proven
+$INTERNBOX_HOME, or the platform's state folder for internbox/
+├── internbox.db            attempts, grades, hints, notes (SQLite)
+├── home-id                 the label value that marks what this folder owns on the engine
+├── trusted                 folders whose graders the user agreed to run
+├── logs/                   one file per bug, with what to paste into an issue
+└── attempts/<id>/          0700
+    ├── lock                held while a command works on the attempt
+    ├── ssh_config          0600; `ssh -F …/ssh_config <host>`
+    ├── known_hosts
+    ├── learner, learner.pub   the learner's key
+    └── grader              the grader's key
+the platform's cache folder for internbox/
+├── index.json              the list of scenarios, by modification time
+├── manifests/<image id>    what a clean image holds, for the tamper check
+└── proof/                  cells already proven
 """
 
 from __future__ import annotations

@@ -1,0 +1,100 @@
+/* What the parts of the machine program share. */
+#ifndef MACHINE_H
+#define MACHINE_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include <time.h>
+
+#define TOOLS "/opt/internbox" /* the read-only volume this program lies on */
+#define BOOT TOOLS "/boot"     /* a tmpfs of this boot, read-only once init runs */
+
+#define NIC_SIZE 16 /* IFNAMSIZ */
+#define MAX_PEERS 64
+#define MAX_WIRES 32
+
+/* A NIC of the machine and the other hosts on its wire. */
+struct wire {
+    char nic[NIC_SIZE];
+    uint32_t vni;
+    unsigned char mac[6];
+    struct in_addr peers[MAX_PEERS];
+    size_t peer_count;
+    struct in_addr address, gateway; /* 0.0.0.0 where the machine's own init sets them */
+    unsigned prefix;
+};
+
+/* The environment the engine starts a machine with. */
+struct settings {
+    bool systemd, learner;
+    char *key;
+    unsigned char *hostkey;
+    size_t hostkey_size;
+    struct timespec created;
+    struct wire wires[MAX_WIRES];
+    size_t wire_count;
+};
+
+/* errors.c: `what` and, after a colon, what errno means; die() ends the program with status 1. */
+_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define must(call, ...) do { if ((call) < 0) die(__VA_ARGS__); } while (0)
+
+/* files.c */
+bool write_all(int fd, const void *data, size_t size);
+void write_file(const char *path, mode_t mode, const void *data, size_t size);
+void write_existing(const char *path, const char *text);
+
+/* settings.c */
+void read_settings(struct settings *s);
+bool parse_time(const char *text, struct timespec *t);
+
+/* kernel.c: the files of /etc, /sys and /proc that Docker made its own */
+void make_boot_folder(void);
+void seal_boot_folder(void);
+void make_plain_files(void);
+void own_cgroup(void);
+void own_sysctl(void);
+void own_boot_id(void);
+void drop_sys_admin(void);
+
+/* netlink.c: one rtnetlink request each; they die when the kernel refuses */
+unsigned index_of(const char *name);
+void add_bridge(const char *name);
+void add_vxlan(const char *name, unsigned bridge, uint32_t vni);
+void add_peer(unsigned vxlan, struct in_addr peer);
+void add_veth(const char *name, unsigned bridge, const struct wire *w, int machine_ns);
+void set_up(const char *name);
+void add_address(unsigned index, struct in_addr address, unsigned prefix);
+void add_gateway(struct in_addr gateway);
+
+/* network.c */
+struct doors { int grader, learner; }; /* listening sockets; learner is -1 where nobody logs in */
+struct doors own_network(const struct settings *s);
+
+/* serve.c */
+void start_server(struct doors doors);
+int serve(int argc, char **argv);
+
+/* relay.c */
+_Noreturn void relay(int client);
+
+/* offline.c: false when the script failed, with the report in BOOT */
+bool run_offline_phase(void);
+
+/* init.c */
+_Noreturn void start_init(bool systemd, bool tty);
+int run_init(bool with_services);
+
+/* measure.c */
+bool measure(FILE *out, const struct timespec *later_than);
+
+/* sha256.c: a lower case hexadecimal digest of at most `limit` bytes; false when unreadable or longer */
+#define SHA256_HEX 65
+bool sha256_of(int fd, off_t limit, char hex[SHA256_HEX]);
+
+#endif

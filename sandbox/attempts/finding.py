@@ -1,0 +1,180 @@
+"""Finds attempts and scenarios by what a person types."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox import scenarios
+from sandbox.attempts.shapes import Attempt, AttemptHost, Listed, SshAccess
+from sandbox.errors import UsageError
+from sandbox.paths import Home, ScenarioFiles, builtin_content
+from sandbox.store import AttemptRow, Store
+from sandbox.tomlfile import near
+
+if TYPE_CHECKING:
+    from sandbox.runtime.base import Runtime
+    from sandbox.topology import LabRecord
+    from sandbox.variants import Variant
+
+
+def silent(_: str) -> None:
+    """No progress is wanted."""
+
+
+def architecture() -> str:
+    """This machine's, in Docker's words; the engine's is asked when something is started."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+
+
+class Finding:
+    """What every use case stands on: the store, the engine, and the attempt that is meant.
+
+    The engine is asked only by what needs it.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        content: Sequence[Path] = (),
+        progress: Callable[[str], None] = silent,
+        runtime: Runtime | None = None,
+        purpose: str = "learn",
+    ) -> None:
+        self.home = home
+        self.content = [*content, builtin_content()]
+        self.progress = progress
+        self.purpose = purpose
+        self._runtime = runtime
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.home)
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        if self._runtime is not None:
+            return self._runtime
+        from sandbox.runtime.docker import DockerRuntime
+
+        return DockerRuntime(self.home)
+
+    def catalogue(self) -> list[Listed]:
+        """Every scenario that is ready, in the order of the catalogue; asks no engine."""
+        rows = []
+        for row in scenarios.summaries(self.content, self.home.index):
+            if row.status != "ready":
+                continue
+            why_not = self._why_not(row)
+            rows.append(
+                Listed(
+                    id=row.id,
+                    title=row.title,
+                    summary=row.summary,
+                    area=row.area,
+                    level=row.level,
+                    minutes=row.minutes,
+                    hosts=row.hosts,
+                    skills=row.skills,
+                    available=not why_not,
+                    why_not=why_not,
+                )
+            )
+        return rows
+
+    def _why_not(self, row: scenarios.Summary) -> str:
+        """What an image of the scenario needs and cannot be had, in words."""
+        content = [Path(row.content), builtin_content()]
+        for image in row.images:
+            folder = next(
+                (c / "images" / image for c in content if (c / "images" / image).is_dir()), None
+            )
+            if folder and (folder / "artifacts.toml").exists():
+                from sandbox.runtime import artifacts
+
+                if reason := artifacts.why_not(folder, architecture(), self.home.cache):
+                    return reason
+        return ""
+
+    def resolve(self, name: str) -> ScenarioFiles:
+        return scenarios.resolve(name, self.content)
+
+    def attempt(self, ref: str | None = None) -> Attempt:
+        """The attempt named, or the one in use: the only living one, or the last used."""
+        return self._shown(self._row(ref))
+
+    def _row(self, ref: str | None) -> AttemptRow:
+        if ref is None:
+            mine = [row for row in self.store.living() if row.purpose == self.purpose]
+            if mine:
+                return mine[0]
+            ended = [row for row in self.store.attempts() if row.purpose == self.purpose]
+            if ended:
+                return ended[0]
+            raise UsageError("nothing was started yet", hint="internbox start")
+        if row := self.store.get(ref):
+            return row
+        matching = [name for name in self.store.ids() if name.startswith(ref)]
+        if len(matching) == 1 and (row := self.store.get(matching[0])):
+            return row
+        raise UsageError(
+            f"there is no attempt {ref}{near(ref, self.store.ids())}", hint="internbox status"
+        )
+
+    def _living(self, ref: str | None) -> AttemptRow:
+        row = self._row(ref)
+        if row.state in ("stopped", "given-up"):
+            raise UsageError(
+                f"{row.id} has ended ({row.state})",
+                hint=f"internbox reset {row.id} starts it again, internbox start takes a new one",
+            )
+        if row.state == "starting" and not self.store.locked(row.id):
+            raise UsageError(
+                f"{row.id} never finished starting",
+                hint=f"internbox reset {row.id}, or internbox gc",
+            )
+        return row
+
+    def _loaded(self, row: AttemptRow) -> scenarios.Loaded:
+        return scenarios.load(ScenarioFiles(Path(row.content), row.scenario))
+
+    def _variant(self, row: AttemptRow) -> Variant:
+        from sandbox import variants
+
+        return variants.parse(row.variant)
+
+    def _record(self, row: AttemptRow) -> LabRecord:
+        from sandbox.topology import LabRecord
+
+        return row.lab_as(LabRecord)
+
+    def _shown(self, row: AttemptRow) -> Attempt:
+        settings = self._loaded(row).settings
+        files = self.home.attempt(row.id)
+        hosts = []
+        learner_host = ""
+        if row.lab != "{}":
+            record = self._record(row)
+            learner_host = record.learner_host
+            for host in record.standing():
+                access = SshAccess(
+                    host.place.connect, host.place.learner_port, "intern", str(files.learner_key)
+                )
+                hosts.append(AttemptHost(host.host, host.hidden, None if host.hidden else access))
+        return Attempt(
+            attempt=row.id,
+            scenario=row.scenario,
+            title=settings.title,
+            version=row.version,
+            seed=row.seed,
+            state=row.state,
+            minutes=settings.minutes,
+            created=row.created,
+            learner_host=learner_host,
+            hosts=hosts,
+            ssh_config=str(files.ssh_config),
+        )

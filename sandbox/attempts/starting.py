@@ -1,0 +1,124 @@
+"""Starts attempts and starts them again."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from sandbox import scenarios
+from sandbox.attempts.finding import Finding
+from sandbox.attempts.shapes import Attempt
+from sandbox.errors import InternboxError
+from sandbox.store import AttemptRow
+
+if TYPE_CHECKING:
+    from sandbox.topology import Bringer
+    from sandbox.variants import Variant
+
+FIRST = "linux/first-day"
+
+
+class Starting(Finding):
+    """start and reset."""
+
+    def start(
+        self,
+        name: str | None = None,
+        *,
+        seed: str | None = None,
+        fault: str | None = None,
+        anchor: datetime | None = None,
+    ) -> Attempt:
+        """Starts a new variant of a scenario (default: the first day) and waits until it is ready.
+
+        Raises ContentError, ImageError, EngineError or MachineError; nothing stays behind then.
+        """
+        from sandbox import variants
+
+        loaded = scenarios.load(self.resolve(name or FIRST))
+        variant = variants.draw(
+            loaded,
+            seed=seed or variants.new_seed(),
+            anchor=anchor or datetime.now(ZoneInfo(loaded.settings.time_zone)),
+            fault=fault,
+        )
+        slug = loaded.id.partition("/")[2]
+        row = self.store.add(
+            AttemptRow(
+                id=f"{slug}-{secrets.token_hex(2)}",
+                scenario=loaded.id,
+                content=str(loaded.files.content),
+                version=loaded.settings.version,
+                content_hash=loaded.content_hash,
+                seed=variant.seed,
+                variant=variants.dump(variant),
+                purpose=self.purpose,
+            )
+        )
+        with self.store.lock(row.id):
+            try:
+                self._bring_up(row, loaded, variant)
+            except BaseException:
+                self._clear_away(row.id)
+                self.store.forget(row.id)
+                raise
+        return self.attempt(row.id)
+
+    def reset(self, ref: str | None = None) -> Attempt:
+        """The same variant again, from its beginning; hints and grades stay on record."""
+        row = self._row(ref)
+        loaded, variant = self._loaded(row), self._variant(row)
+        self._same_content(row, loaded)
+        with self.store.lock(row.id):
+            self.store.move(row.id, "starting")
+            try:
+                self.runtime.remove(row.id)
+                self._bring_up(row, loaded, variant)
+            except BaseException:
+                self._clear_away(row.id)
+                self.store.move(row.id, "stopped")
+                raise
+            self.store.event(row.id, "reset")
+        return self.attempt(row.id)
+
+    def _bring_up(self, row: AttemptRow, loaded: scenarios.Loaded, variant: Variant) -> None:
+        names = {host.image for host in loaded.settings.hosts.values()}
+        images = self.runtime.ensure_images(loaded.files.content, sorted(names), self.progress)
+        self.progress("starting the machines")
+        bringer = self._bringer(row.id, loaded, variant, new=True)
+        record = bringer.all(images)
+        bringer.write_ssh(record)
+        self.store.save_lab(row.id, record)
+        self.store.move(row.id, "running")
+
+    def _bringer(
+        self, attempt: str, loaded: scenarios.Loaded, variant: Variant, *, new: bool = False
+    ) -> Bringer:
+        from sandbox import topology
+
+        make = topology.Bringer.with_new_keys if new else topology.Bringer.with_kept_keys
+        return make(
+            runtime=self.runtime,
+            loaded=loaded,
+            variant=variant,
+            attempt=attempt,
+            files=self.home.attempt(attempt),
+            manifests=self.home.manifests,
+        )
+
+    def _clear_away(self, attempt: str) -> None:
+        """Removes an attempt's machines and keys as far as possible; gc finds the rest."""
+        with suppress(InternboxError):
+            self.runtime.remove(attempt)
+        shutil.rmtree(self.home.attempt(attempt).root, ignore_errors=True)
+
+    def _same_content(self, row: AttemptRow, loaded: scenarios.Loaded) -> None:
+        if loaded.content_hash != row.content_hash:
+            self.progress(
+                f"{row.scenario} has changed since {row.id} was started: "
+                "what you see may differ from then"
+            )

@@ -1,0 +1,143 @@
+"""Ends attempts, says what lives, and removes what is left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox import scenarios
+from sandbox.attempts.shapes import Attempt, HistoryRow, StatusRow
+from sandbox.attempts.working import Working
+
+if TYPE_CHECKING:
+    from sandbox.runtime.base import ImageState, Leftover
+
+IDLE_DAYS = 2
+
+
+class Labs(Working):
+    """One user's attempts on one engine: every use case of the command line."""
+
+    def give_up(self, ref: str | None = None) -> Attempt:
+        """Ends the attempt without a grade and opens its debrief."""
+        row = self._living(ref)
+        with self.store.lock(row.id):
+            self.store.move(row.id, "given-up")
+            self.runtime.remove(row.id)
+        return self.attempt(row.id)
+
+    def stop(self, refs: Sequence[str] | None = None, *, everything: bool = False) -> list[str]:
+        """Removes the machines of these attempts (default: the one in use); keeps the record."""
+        if everything:
+            rows = [row for row in self.store.living() if row.purpose == self.purpose]
+        else:
+            rows = [self._row(ref) for ref in (refs or [None])]  # type: ignore[list-item]
+        for row in rows:
+            with self.store.lock(row.id):
+                self.runtime.remove(row.id)
+                if row.state != "given-up":
+                    self.store.move(row.id, "stopped")
+        return [row.id for row in rows]
+
+    def status(self, *, memory: bool = True) -> list[StatusRow]:
+        """What lives, and in which state the engine has it."""
+        self._notice_interrupted()
+        used: dict[str, float] = {}
+        for machine in self.runtime.machines(memory=memory):
+            used[machine.attempt] = used.get(machine.attempt, 0.0) + (machine.memory_mib or 0.0)
+        now = time.time()
+        return [
+            StatusRow(row.id, row.scenario, row.state, now - row.created, used.get(row.id))
+            for row in self.store.living()
+            if row.purpose == self.purpose
+        ]
+
+    def _notice_interrupted(self) -> None:
+        """A command that was killed, or an engine that lost machines, leaves *interrupted*."""
+        running: dict[str, set[str]] = {}
+        for machine in self.runtime.machines():
+            if machine.state in ("running", "restarting"):
+                running.setdefault(machine.attempt, set()).add(machine.host)
+        for row in self.store.living():
+            if row.state == "interrupted" or self.store.locked(row.id):
+                continue
+            wanted = set() if row.lab == "{}" else {h.host for h in self._record(row).standing()}
+            if not wanted or not wanted <= running.get(row.id, set()):
+                self.store.move(row.id, "interrupted")
+            elif row.state in ("starting", "grading"):
+                self.store.move(row.id, "running")
+
+    def history(self) -> list[HistoryRow]:
+        """Every attempt ever, the last used first, with its last grade."""
+        from sandbox.grading.results import Grade
+
+        rows = []
+        for row in self.store.attempts():
+            if row.purpose != self.purpose:
+                continue
+            last = self.store.last_grade(row.id)
+            grade = last.body_as(Grade) if last else None
+            rows.append(
+                HistoryRow(
+                    attempt=row.id,
+                    scenario=row.scenario,
+                    state=row.state,
+                    created=row.created,
+                    outcome=grade.outcome if grade else "",
+                    score=grade.score if grade else None,
+                    hints=len(self.store.hints(row.id)),
+                )
+            )
+        return rows
+
+    def idle(self, days: float = IDLE_DAYS) -> list[Attempt]:
+        """Living attempts that nobody has used for days."""
+        limit = time.time() - days * 86400
+        rows = [r for r in self.store.living() if r.used < limit and r.purpose == self.purpose]
+        return [self._shown(row) for row in rows]
+
+    def gc(self) -> list[Leftover]:
+        """Removes what no living attempt owns, and what a killed command left half done."""
+        for row in self.store.living():
+            if self.store.locked(row.id):
+                continue
+            if row.state == "starting" or orphaned(row.purpose):
+                self._clear_away(row.id)
+                self.store.forget(row.id)
+        living = [row.id for row in self.store.living()]
+        removed = self.runtime.discard(self.runtime.leftovers(living))
+        for folder in self._attempt_folders():
+            if self.store.get(folder.name) is None:
+                shutil.rmtree(folder, ignore_errors=True)
+        return removed
+
+    def _attempt_folders(self) -> list[Path]:
+        root = self.home.root / "attempts"
+        return [entry for entry in root.iterdir() if entry.is_dir()] if root.is_dir() else []
+
+    def images(self, names: Sequence[str] | None = None) -> list[ImageState]:
+        """The images that the scenarios need, and which are there."""
+        states: dict[str, ImageState] = {}
+        for row in scenarios.summaries(self.content, self.home.index):
+            wanted = [name for name in row.images if names is None or name in names]
+            for state in self.runtime.image_states(Path(row.content), wanted):
+                states[state.name] = state
+        return list(states.values())
+
+
+def orphaned(purpose: str) -> bool:
+    """Whether an attempt was made by a proof, `prove:<pid>`, whose process has ended."""
+    kind, _, pid = purpose.partition(":")
+    if kind != "prove":
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

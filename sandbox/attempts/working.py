@@ -1,0 +1,120 @@
+"""What happens on the machines: the learner's ways in, the check and the grade."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Literal
+
+from sandbox.attempts.starting import Starting
+from sandbox.attempts.words import Words
+from sandbox.errors import InternboxError, MachineError, UsageError
+from sandbox.store import AttemptRow
+
+if TYPE_CHECKING:
+    from sandbox.grading.results import Grade
+    from sandbox.grading.taking import Taken, Taker
+    from sandbox.runtime.base import ConsoleStream
+    from sandbox.topology import Bringer, LabRecord
+
+
+class Working(Starting, Words):
+    """ssh, console, check and grade."""
+
+    def ssh_args(self, ref: str | None = None, host: str | None = None) -> list[str]:
+        """The command that logs the learner in."""
+        row = self._living(ref)
+        name = self._visible_host(row, host)
+        self.store.touch(row.id)
+        return ["ssh", "-F", str(self.home.attempt(row.id).ssh_config), name]
+
+    def console(self, ref: str | None, host: str | None) -> tuple[ConsoleStream, str]:
+        """The console of a machine, and the password with which intern and root log in there."""
+        row = self._living(ref)
+        record = self._record(row)
+        name = self._visible_host(row, host)
+        stream = self.runtime.attach(record.hosts[name].container)
+        return stream, record.console_password
+
+    def _visible_host(self, row: AttemptRow, host: str | None) -> str:
+        record = self._record(row)
+        names = [entry.host for entry in record.visible()]
+        name = host or record.learner_host
+        if name not in names:
+            raise UsageError(
+                f"{row.id} has no host {name} that you can log in to",
+                hint=f"try {', '.join(names)}",
+            )
+        return name
+
+    def check(self, ref: str | None = None) -> Grade:
+        """A quick look with public samples; nothing is recorded but the time of it."""
+        row = self._living(ref)
+        with self.store.lock(row.id):
+            taken = self._taker(row, salt="").check()
+            self.store.touch(row.id)
+            return self._grade(row, taken, kind="check", salt="")
+
+    def grade(self, ref: str | None = None) -> Grade:
+        """Before and after a reboot; recorded. GraderError and EngineError record nothing."""
+        from sandbox.grading import taking
+
+        row = self._living(ref)
+        with self.store.lock(row.id), self._grading(row):
+            salt = taking.new_salt()
+            grade = self._grade(row, self._taker(row, salt=salt).grade(), kind="grade", salt=salt)
+            self.store.record_grade(row.id, grade)
+        return grade
+
+    @contextmanager
+    def _grading(self, row: AttemptRow) -> Iterator[None]:
+        self.store.move(row.id, "grading")
+        try:
+            yield
+        except BaseException:
+            self.store.move(row.id, "running")
+            with suppress(InternboxError):
+                self.runtime.remove(row.id, role="fresh")
+            raise
+
+    def machines(self, ref: str | None = None) -> tuple[Bringer, LabRecord]:
+        """What it takes to reach the machines of an attempt and to make more of them."""
+        row = self._living(ref)
+        return self._bringer(row.id, self._loaded(row), self._variant(row)), self._record(row)
+
+    def _taker(self, row: AttemptRow, *, salt: str) -> Taker:
+        from sandbox.grading.taking import Taker
+
+        self._complete(row)
+        return Taker(*self.machines(row.id), salt)
+
+    def _complete(self, row: AttemptRow) -> None:
+        """An attempt whose machines the engine has lost is interrupted, never graded wrong."""
+        if row.state == "interrupted":
+            raise MachineError(
+                f"{row.id} was interrupted: its machines are gone",
+                hint=f"internbox reset {row.id} starts it again from the beginning",
+            )
+
+    def _grade(
+        self, row: AttemptRow, taken: Taken, *, kind: Literal["check", "grade"], salt: str
+    ) -> Grade:
+        from sandbox.grading import score
+
+        loaded, variant = self._loaded(row), self._variant(row)
+        return score.combine(
+            taken.before,
+            taken.after,
+            attempt=row.id,
+            scenario=row.scenario,
+            seed=row.seed,
+            version=row.version,
+            content_hash=row.content_hash,
+            kind=kind,
+            salt=salt,
+            hints_cost=sum(hint.cost for hint in self.store.hints(row.id)),
+            note=self._judged(row, loaded, variant),
+            tampered=taken.tampered,
+            lost=taken.lost,
+            redact=variant.redact,
+        )

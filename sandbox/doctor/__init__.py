@@ -1,0 +1,9 @@
+"""Whether this computer can run the machines: checks, cures, and a probe."""
+
+from sandbox.doctor.bench import Bench, Finding, State
+from sandbox.doctor.checks import examine
+from sandbox.doctor.cures import mend
+from sandbox.doctor.probe import Trial, probe
+from sandbox.doctor.report import report
+
+__all__ = ["Bench", "Finding", "State", "Trial", "examine", "mend", "probe", "report"]

@@ -1,0 +1,81 @@
+"""When things happen at a firm: much in office hours, little at night, less on weekends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sandbox.drbg import Drbg
+
+# Relative traffic for each hour of the day, on working days and on weekends.
+OFFICE = (
+    (2, 2, 2, 2, 3, 8, 25, 60, 100, 115, 110, 100, 60, 95, 105, 100, 80, 45, 20, 10, 6, 4, 3, 2),
+    (2, 1, 1, 1, 2, 3, 6, 8, 10, 12, 12, 10, 8, 9, 9, 8, 6, 5, 4, 4, 3, 3, 2, 2),
+)
+DUTY = (  # logins: somebody is on call, and strangers never sleep
+    (6, 6, 6, 6, 8, 12, 30, 60, 90, 100, 95, 90, 60, 85, 95, 90, 70, 40, 20, 12, 10, 8, 7, 6),
+    (6, 6, 6, 6, 6, 6, 7, 8, 9, 10, 10, 9, 8, 8, 8, 8, 7, 7, 7, 6, 6, 6, 6, 6),
+)
+STEADY = ((10,) * 24, (10,) * 24)  # machines and scanners
+Rhythm = tuple[Sequence[int], Sequence[int]]
+
+_PIECE = 900  # seconds; every time zone's hours begin at a whole quarter
+CLOCK = [f"{second // 60:02d}:{second % 60:02d}" for second in range(3600)]
+
+
+@dataclass(frozen=True)
+class Span:
+    """`count` things between two aware instants."""
+
+    start: datetime
+    end: datetime
+    count: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A quarter of an hour: its beginning in local time, and seconds from the hour's beginning at
+    which something happens, in order."""
+
+    begin: datetime
+    seconds: list[int]
+
+
+def pieces(rng: Drbg, span: Span, rhythm: Rhythm = OFFICE) -> Iterator[Piece]:
+    """`span.count` instants in order, spread over the quarters of an hour by `rhythm`.
+
+    Nothing is sorted and no instant is made alone, so that a million of them is quick.
+    """
+    quarters = list(_quarters(span, rhythm))
+    total = sum(weight for _, _, _, weight in quarters)
+    before = done = 0
+    for begin, first, length, weight in quarters:
+        before += weight
+        count = before * span.count // total - done
+        done += count
+        offset = begin.minute * 60 + first
+        seconds = [
+            offset + (index << 64 | word) * length // (count << 64)
+            for index, word in enumerate(rng.words(count))
+        ]
+        yield Piece(begin, seconds)
+
+
+def instants(rng: Drbg, span: Span, rhythm: Rhythm = OFFICE) -> Iterator[datetime]:
+    """The same as datetimes in the span's zone, for things that are not too many."""
+    for piece in pieces(rng, span, rhythm):
+        base = piece.begin.timestamp() - piece.begin.minute * 60
+        for second in piece.seconds:
+            yield datetime.fromtimestamp(base + second, piece.begin.tzinfo)
+
+
+def _quarters(span: Span, rhythm: Rhythm) -> Iterator[tuple[datetime, int, int, int]]:
+    """Each quarter's beginning, and how far into it, how long and how heavy its part is."""
+    start, end = int(span.start.timestamp()), int(span.end.timestamp())
+    zone = span.start.tzinfo or UTC
+    for epoch in range(start - start % _PIECE, end, _PIECE):
+        begin = datetime.fromtimestamp(epoch, zone)
+        first, last = max(start - epoch, 0), min(end - epoch, _PIECE)
+        weights = rhythm[1 if begin.weekday() > 4 else 0]
+        yield begin, first, last - first, weights[begin.hour] * (last - first)

@@ -1,0 +1,209 @@
+"""Takes a grade of running machines: the checks, the reboot of all at once, the checks again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox import ssh, topology, variants
+from sandbox.errors import EngineError, InternboxError, Unreachable
+from sandbox.grading import child, tamper
+from sandbox.grading.results import HostAccess, Phase, PhaseResult, Request
+from sandbox.topology import Bringer, HostRecord, LabRecord
+
+PHASE_SECONDS = 900.0
+CONTROL_SECONDS = 10.0
+REACH_SECONDS = 5.0
+
+DID_NOT_COME_BACK = (
+    "{host} did not come back after the reboot, while another machine on the same engine "
+    "answers. Look at its console: internbox console {attempt} {host}"
+)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was seen: `after` is None for a quick check."""
+
+    before: PhaseResult
+    after: PhaseResult | None
+    tampered: list[str]
+    lost: dict[str, str]  # host → why it counts as failed
+
+
+@dataclass(frozen=True)
+class Taker:
+    """One grading of one attempt. `salt` draws hidden inputs; "" means the public samples."""
+
+    bringer: Bringer
+    record: LabRecord
+    salt: str
+
+    @property
+    def attempt(self) -> str:
+        return self.bringer.attempt
+
+    @property
+    def key(self) -> Path:
+        return self.bringer.files.grader_key
+
+    def check(self) -> Taken:
+        """The checks once, on the machines as they are."""
+        with self._prepared("before") as (start_child, fresh):
+            result = start_child(fresh())
+        lost = self._lost(result.unreachable, "{host} does not answer, while another machine does")
+        return Taken(result, None, [], lost)
+
+    def grade(self) -> Taken:
+        """Before and after a reboot, and what was done to the machines' tools.
+
+        Raises EngineError or GraderError when nothing can be said about the learner's work.
+        """
+        with self._prepared("before") as (start_child, fresh):
+            before = start_child(fresh())
+        lost = self._lost(before.unreachable, "{host} does not answer, while another machine does")
+        with self._prepared("after") as (start_child, fresh):
+            lost |= self._reboot()
+            if lost:
+                after = PhaseResult.unanswered(before, lost)
+            else:
+                after = start_child(fresh())
+                lost |= self._lost(after.unreachable, DID_NOT_COME_BACK)
+        answering = [host for host in self.record.visible() if host.host not in lost]
+        found = topology.in_parallel(self._tampered, answering)
+        return Taken(before, after, sorted(path for paths in found for path in paths), lost)
+
+    # --- phases -------------------------------------------------------------------------------
+
+    @contextmanager
+    def _prepared(
+        self, phase: Phase
+    ) -> Iterator[tuple[Callable[[list[HostRecord]], PhaseResult], Callable[[], list[HostRecord]]]]:
+        """A grader that imports, and fresh machines that boot, while the caller does other work."""
+        names = [host.host for host in self.record.hosts.values() if host.fresh]
+        with ThreadPoolExecutor(max(1, len(names))) as pool:
+            booting: list[Future[HostRecord]] = [
+                pool.submit(self.bringer.fresh, self.record, name) for name in names
+            ]
+            grader = child.prepare(self.bringer.loaded.files.grader)
+            try:
+                yield (
+                    lambda fresh: grader.go(self._request(phase, fresh), timeout=PHASE_SECONDS),
+                    lambda: [future.result() for future in booting],
+                )
+            finally:
+                grader.close()
+        for name in names:
+            self.bringer.runtime.remove(self.attempt, host=name)
+
+    def _request(self, phase: Phase, fresh: list[HostRecord]) -> Request:
+        loaded, variant = self.bringer.loaded, self.bringer.variant
+        return Request(
+            scenario=loaded.id,
+            grader=str(loaded.files.grader),
+            phase=phase,
+            hidden=bool(self.salt),
+            salt=self.salt or "sample",
+            variant=variants.dump(variant),
+            company=loaded.company,
+            hosts=[self._access(host) for host in [*self.record.standing(), *fresh]],
+        )
+
+    def _access(self, host: HostRecord) -> HostAccess:
+        return HostAccess(
+            name=host.host,
+            connect=host.place.connect,
+            port=host.place.grader_port,
+            key=str(self.key),
+            host_key=host.grader_host_key,
+            hidden=host.hidden,
+            fresh=host.fresh,
+        )
+
+    # --- reboot and control -------------------------------------------------------------------
+
+    def _reboot(self) -> dict[str, str]:
+        """Reboots every machine that learners work on; those that did not come back, and why."""
+        back = topology.in_parallel(self._reboot_one, self.record.visible())
+        missing = [name for name, answers in back if not answers]
+        return self._lost(missing, DID_NOT_COME_BACK)
+
+    def _reboot_one(self, host: HostRecord) -> tuple[str, bool]:
+        endpoint = topology.grader_endpoint(host, self.key)
+        try:
+            with ssh.connect(endpoint, deadline=REACH_SECONDS) as link:
+                previous = topology.boot_id(link)
+        except (Unreachable, ssh.CommandTimeout):
+            previous = ""  # it may answer again once it has rebooted
+        self.bringer.runtime.restart(host.container)
+        try:
+            with ssh.wait_boot(endpoint, previous=previous, deadline=topology.BOOT_SECONDS) as link:
+                topology.settle(link)
+        except Unreachable:
+            return host.host, False
+        return host.host, True
+
+    def _lost(self, names: list[str], why: str) -> dict[str, str]:
+        """Machines that do not answer count as failed only when the control does."""
+        if not names:
+            return {}
+        unanswered = [name for name in names if not self._answers(self.record.hosts[name])]
+        hidden = [name for name in unanswered if self.record.hosts[name].hidden]
+        if hidden or (unanswered and not self._control_answers()):
+            raise EngineError(
+                f"{', '.join(hidden or unanswered)} cannot be reached, nor can the control: "
+                "this says nothing about the work, so nothing was graded",
+                hint="internbox doctor, then grade again",
+            )
+        return {name: why.format(host=name, attempt=self.attempt) for name in unanswered}
+
+    def _answers(self, host: HostRecord) -> bool:
+        try:
+            endpoint = topology.grader_endpoint(host, self.key)
+            with ssh.connect(endpoint, deadline=CONTROL_SECONDS) as link:
+                return link.run("echo yes", timeout=CONTROL_SECONDS).stdout == "yes\n"
+        except (Unreachable, ssh.CommandTimeout):
+            return False
+
+    def _control_answers(self) -> bool:
+        """A hidden host of the attempt, or else a machine started just for this question."""
+        controls = [host for host in self.record.standing() if host.hidden]
+        if controls:
+            return any(self._answers(host) for host in controls)
+        try:
+            return self.bringer.probe(self.record)
+        except InternboxError:
+            return False
+
+    # --- tampering ----------------------------------------------------------------------------
+
+    def _tampered(self, host: HostRecord) -> list[str]:
+        endpoint = topology.grader_endpoint(host, self.key)
+        with ssh.connect(endpoint, deadline=CONTROL_SECONDS) as link:
+            boot = link.run(f"cat {topology.BOOT}/report", limit=8_000_000).stdout
+            now = link.run(f"{topology.MACHINE} measure {host.since}", limit=8_000_000).stdout
+            if not tamper.later(boot + now, host.since):
+                return []
+            live = link.run(f"{topology.MACHINE} manifest", limit=64_000_000, timeout=120).stdout
+        manifest = self.bringer.manifest(self.record.images[self._image(host)])
+        paths = tamper.tampered(
+            report=boot + now,
+            live=live,
+            manifest=manifest,
+            baseline=host.baseline,
+            since=host.since,
+        )
+        several = len(self.record.visible()) > 1
+        return [f"{host.host}:{path}" if several else path for path in paths]
+
+    def _image(self, host: HostRecord) -> str:
+        return self.bringer.loaded.settings.hosts[host.host].image
+
+
+def new_salt() -> str:
+    """What hidden inputs are drawn from: recorded with the grade."""
+    return f"{time.time_ns():x}"

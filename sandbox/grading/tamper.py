@@ -1,0 +1,184 @@
+"""What was done to a machine's own tools: the measured boot against the image.
+
+A *listing* is text with a line for each inode, seven columns joined by tabs:
+
+    ctime  type  mode  uid:gid  size  sha256-or-link-target  path
+
+ctime in epoch seconds, type one of `f d l` and others, mode octal, and in the last two columns
+`\\n`, `\\t` and `\\\\` stand for newline, tab and backslash. Lines that are not like that are
+passed over: a report never comes from the learner's processes, but may be cut off at its end.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+OWN = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/lib64/", "/usr/libexec/")
+OWN_FILES = ("/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.conf")
+LOADER = "/etc/ld.so.conf.d/"
+PROGRAMS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")  # as PATH has them
+LIBRARIES = re.compile(  # where the loader looks
+    r"^/usr/(?:local/)?lib(?:64)?(?:/[a-z0-9_]+-linux-[a-z0-9]+)?(?:/glibc-hwcaps/[^/]+)?$"
+)
+PRELOAD = "/etc/ld.so.preload"
+ROOT_SHELL = frozenset(
+    f"/root/{name}"
+    for name in (".bashrc", ".bash_profile", ".bash_login", ".profile", ".bash_aliases")
+)
+# What an honest day's work rewrites: caches and lists that tools generate.
+GENERATED = re.compile(
+    r"/__pycache__/|\.pyc$"
+    r"|^/usr/lib/locale/"
+    r"|/gconv/gconv-modules\.cache$"
+    r"|/(?:loaders|immodules|giomodule|icon-theme|mimeinfo)\.cache$"
+    r"|^/usr/lib/udev/hwdb\.bin$"
+    r"|^/usr/lib/systemd/catalog/"
+)
+EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of nothing
+_ESCAPED = re.compile(r"\\([nt\\])")
+_PLAIN = {"n": "\n", "t": "\t", "\\": "\\"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One inode of a listing. `content` is the SHA-256 of a file, the target of a link."""
+
+    ctime: float
+    type: str
+    mode: int
+    owner: str
+    content: str
+    path: str
+
+    def same(self, other: Entry | None) -> bool:
+        """The same thing, whenever it was put there. Links have no mode of their own."""
+        return (
+            other is not None
+            and (self.type, self.owner, self.content) == (other.type, other.owner, other.content)
+            and (self.type == "l" or self.mode == other.mode)
+        )
+
+
+def entries(listing: str) -> Iterator[Entry]:
+    """The inodes of a listing, in its order."""
+    for line in listing.split("\n"):
+        fields = line.split("\t")
+        if len(fields) != 7:
+            continue
+        try:
+            ctime, mode = float(fields[0]), int(fields[2], 8) & 0o7777
+        except ValueError:
+            continue
+        content, path = (_ESCAPED.sub(lambda m: _PLAIN[m[1]], text) for text in fields[5:])
+        kind = fields[1]
+        yield Entry(ctime, kind, mode, fields[3], content if kind in "fl" else "", path)
+
+
+def later(listing: str, since: float) -> bool:
+    """Has anything been touched after `since` (epoch seconds)?"""
+    return any(entry.ctime > since for entry in entries(listing))
+
+
+def tampered(
+    *,
+    report: str,
+    live: str,
+    manifest: str,
+    baseline: str,
+    since: float,
+    removed: Collection[str] = (),
+) -> list[str]:
+    """The paths that were tampered with, sorted.
+
+    report    inodes that changed, as measured at boot and now; each line is judged by itself
+    live      the full listing of the machine now; "" when no deletion is looked for
+    manifest  the full listing of the clean image
+    baseline  the report of the prepared machine, before any learner: it overrides the manifest
+    since     when the machine was handed over, epoch seconds of its own clock
+    removed   paths of packages that the package manager has removed: their absence is clean
+    """
+    image = _Image.of(manifest, baseline)
+    found = {
+        entry.path for entry in entries(report) if entry.ctime > since and image.is_tampering(entry)
+    }
+    if live:
+        now = {entry.path: entry for entry in entries(live)}
+        gone = {path for path in image.own if path not in now and path not in removed}
+        found |= {path for path in gone if _folder_touched(path, now, since)}
+    return sorted(found)
+
+
+@dataclass(frozen=True)
+class _Image:
+    """A clean image with what the preparation made of it."""
+
+    own: frozenset[str]  # paths of the image's own files and links
+    clean: Mapping[str, tuple[Entry, ...]]  # what may lie at a path
+    programs: Mapping[str, int]  # program name → place in PATH
+    libraries: frozenset[str]  # names of shared libraries
+
+    @classmethod
+    def of(cls, manifest: str, baseline: str) -> _Image:
+        of_image = {entry.path: entry for entry in entries(manifest)}
+        prepared = {entry.path: entry for entry in entries(baseline)}
+        clean = {
+            path: tuple(found[path] for found in (of_image, prepared) if path in found)
+            for path in of_image | prepared
+        }
+        own = frozenset(path for path, entry in of_image.items() if _is_own(entry))
+        programs: dict[str, int] = {}
+        for path in own:
+            folder, _, name = path.rpartition("/")
+            if folder in PROGRAMS:
+                place = PROGRAMS.index(folder)
+                programs[name] = min(place, programs.get(name, place))
+        libraries = frozenset(
+            path.rpartition("/")[2] for path in own if LIBRARIES.match(path.rpartition("/")[0])
+        )
+        return cls(own, clean, programs, libraries)
+
+    def is_tampering(self, entry: Entry) -> bool:
+        """Is this changed inode one that an honest day's work does not change?"""
+        if any(entry.same(known) for known in self.clean.get(entry.path, ())):
+            return False
+        if entry.path == PRELOAD or entry.path in ROOT_SHELL:
+            return entry.content != EMPTY
+        if entry.path in self.own:
+            return True
+        return entry.path not in self.clean and entry.type in "fl" and self._shadows(entry)
+
+    def _shadows(self, entry: Entry) -> bool:
+        """Is this new file or link found instead of one of the image's?"""
+        folder, _, name = entry.path.rpartition("/")
+        if LIBRARIES.match(folder) and name in self.libraries:
+            return not self._leads_to_own(entry)
+        if folder not in PROGRAMS or name not in self.programs:
+            return False
+        if entry.type == "f" and not entry.mode & 0o111:
+            return False  # not a program
+        earlier = PROGRAMS.index(folder) < self.programs[name]
+        return earlier and not self._leads_to_own(entry)
+
+    def _leads_to_own(self, entry: Entry) -> bool:
+        """A link to the image's own file of the same name."""
+        if entry.type != "l":
+            return False
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(entry.path), entry.content))
+        same_name = posixpath.basename(target) == posixpath.basename(entry.path)
+        return same_name and (target in self.own or f"/usr{target}" in self.own)
+
+
+def _is_own(entry: Entry) -> bool:
+    own = entry.path.startswith((*OWN, LOADER)) or entry.path in OWN_FILES
+    return own and entry.type in "fl" and not GENERATED.search(entry.path)
+
+
+def _folder_touched(path: str, now: Mapping[str, Entry], since: float) -> bool:
+    """Was it taken away since: the nearest folder that still is there has changed since."""
+    folder = posixpath.dirname(path)
+    while folder not in now and folder != "/":
+        folder = posixpath.dirname(folder)
+    return folder not in now or now[folder].ctime > since

@@ -1,0 +1,179 @@
+"""What the engine is asked for to make one machine; pure, from spec and placement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox import labels
+from sandbox.runtime import placement as places
+from sandbox.runtime.base import GRADER_PORT, LEARNER_PORT, MachineSpec, Placement, WireSpec
+from sandbox.runtime.engine import Engine
+from sandbox.runtime.network import NETWORK
+
+TOOLS = "/opt/internbox"
+MACHINE = f"{TOOLS}/machine"
+CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE")  # SYS_ADMIN goes before init runs
+STOP_SECONDS = 5
+TMPFS = {
+    "/run": "mode=755,size=64m",
+    "/run/lock": "mode=1777,size=5m",
+    "/tmp": "exec,mode=1777,size=64m",  # noqa: S108 - a tmpfs, as Debian has it
+}
+LOG = {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}}
+
+
+def name(spec: MachineSpec) -> str:
+    return f"internbox-{spec.attempt}-{spec.host}"
+
+
+def holder_name(spec: MachineSpec) -> str:
+    return f"{name(spec)}.volumes"
+
+
+def volume_name(spec: MachineSpec, index: int) -> str:
+    return f"{name(spec)}.{index}"
+
+
+def volume_options(size: str, inodes: int) -> dict[str, str]:
+    """A file system of its own in memory, of a fixed size."""
+    limits = f"size={size}" + (f",nr_inodes={inodes}" if inodes else "")
+    return {"type": "tmpfs", "device": "tmpfs", "o": f"{limits},mode=0755"}
+
+
+def attempt_labels(home: str, spec: MachineSpec) -> dict[str, str]:
+    return {
+        labels.HOME: home,
+        labels.ATTEMPT: spec.attempt,
+        labels.SCENARIO: spec.scenario,
+        labels.HOST: spec.host,
+        labels.HIDDEN: "1" if spec.hidden else "",
+        labels.ROLE: spec.role,
+    }
+
+
+def machine_labels(
+    home: str, spec: MachineSpec, placement: Placement, created: float
+) -> dict[str, str]:
+    return {
+        **attempt_labels(home, spec),
+        labels.ADDRESS: placement.places[spec.host].address,
+        labels.RESERVED: str(places.of_placement(placement)),
+        labels.CREATED: f"{created:.3f}",
+    }
+
+
+def environment(spec: MachineSpec, placement: Placement, created: float) -> dict[str, str]:
+    """What the machine program is told; it keeps none of it for init."""
+    told = {
+        "INTERNBOX_INIT": spec.init,
+        "INTERNBOX_WIRES": " ".join(wire(w, spec.host, placement) for w in spec.wires),
+        "INTERNBOX_KEY": spec.grader_key,
+        "INTERNBOX_HOSTKEY": spec.host_key,
+        "INTERNBOX_CREATED": f"{created:.3f}",
+    }
+    return told if spec.hidden else {**told, "INTERNBOX_LEARNER": "1"}
+
+
+def wire(w: WireSpec, host: str, placement: Placement) -> str:
+    """`nic,vni,mac,peer+peer,address,gateway`. Every other host of the attempt is a peer: one that
+    is not on this wire has no VXLAN of its number and drops what comes."""
+    peers = "+".join(
+        sorted(place.address for name, place in placement.places.items() if name != host)
+    )
+    return ",".join([w.nic, str(placement.vnis[w.wire]), w.mac, peers, w.address, w.gateway])
+
+
+def security_options(kinds: tuple[str, ...]) -> list[str]:
+    """docker-default of AppArmor and SELinux's type forbid the mounts that make a machine."""
+    options = ["no-new-privileges=false"]  # an engine may have it as its default; sudo needs it off
+    if "apparmor" in kinds:
+        options.append("apparmor=unconfined")
+    if "selinux" in kinds:
+        options.append("label=disable")
+    return options
+
+
+def mounts(spec: MachineSpec, tools_volume: str) -> list[dict[str, Any]]:
+    """The tools, read-only, and the machine's own small disks."""
+    found = [volume_mount(tools_volume, TOOLS, read_only=True)]
+    for index, volume in enumerate(spec.volumes):
+        found.append(volume_mount(volume_name(spec, index), volume.path))
+    return found
+
+
+def volume_mount(volume: str, path: str, *, read_only: bool = False) -> dict[str, Any]:
+    return {
+        "Type": "volume",
+        "Source": volume,
+        "Target": path,
+        "ReadOnly": read_only,
+        "VolumeOptions": {"NoCopy": True},
+    }
+
+
+def request(
+    engine: Engine, home: str, spec: MachineSpec, placement: Placement, tools_volume: str
+) -> dict[str, Any]:
+    """Keyword arguments of the SDK's create_container."""
+    place = placement.places[spec.host]
+    bind = engine.endpoint.bind
+    ports = {GRADER_PORT: (bind, place.grader_port)}
+    if place.learner_port:
+        ports[LEARNER_PORT] = (bind, place.learner_port)
+    created = engine.clock()
+    return {
+        "image": spec.image,
+        "name": name(spec),
+        "hostname": spec.hostname,
+        "entrypoint": [MACHINE],
+        "command": [],
+        "user": "0:0",
+        "working_dir": "/",
+        "environment": environment(spec, placement, created),
+        "labels": machine_labels(home, spec, placement, created),
+        "tty": True,
+        "stdin_open": True,
+        "stop_signal": "SIGRTMIN+3",
+        "stop_timeout": STOP_SECONDS,
+        "healthcheck": {"Test": ["NONE"]},  # it would run inside, with the host's capabilities
+        "ports": list(ports),
+        "host_config": _host_config(engine, spec, ports, tools_volume),
+        "networking_config": {
+            "EndpointsConfig": {NETWORK: {"IPAMConfig": {"IPv4Address": place.address}}}
+        },
+    }
+
+
+def _host_config(
+    engine: Engine, spec: MachineSpec, ports: dict[int, tuple[str, int]], tools_volume: str
+) -> dict[str, Any]:
+    processors = float(engine.facts().get("NCPU") or spec.cpus)
+    memory = memory_bytes(spec.memory)
+    return {
+        "NetworkMode": NETWORK,
+        "PortBindings": {
+            f"{inside}/tcp": [{"HostIp": address, "HostPort": str(port)}]
+            for inside, (address, port) in ports.items()
+        },
+        "CapAdd": [*CAPABILITIES, *spec.capabilities],
+        "CgroupnsMode": "private",
+        "SecurityOpt": security_options(engine.security()),
+        "Tmpfs": dict(TMPFS),
+        "Mounts": mounts(spec, tools_volume),
+        "Dns": ["127.0.0.1"],
+        "Memory": memory,
+        "MemorySwap": memory,  # the same: no swap
+        "NanoCpus": int(min(spec.cpus, processors) * 1e9),
+        "PidsLimit": spec.pids,
+        **keeping(),
+    }
+
+
+def keeping() -> dict[str, Any]:
+    """What a container needs that stays: it comes back, its log stays small, PID 1 is ours."""
+    return {"RestartPolicy": {"Name": "unless-stopped"}, "LogConfig": LOG, "Init": False}
+
+
+def memory_bytes(text: str) -> int:
+    """`256m`, `1g` in bytes."""
+    return int(text[:-1]) * {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[text[-1]]

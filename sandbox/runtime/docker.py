@@ -1,0 +1,252 @@
+"""One Docker engine as a runtime."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import docker.errors
+
+from sandbox import labels
+from sandbox.errors import EngineError
+from sandbox.paths import Home
+from sandbox.runtime import console, images, locks, network, sweep, tools, transfer
+from sandbox.runtime import container as containers
+from sandbox.runtime import placement as places
+from sandbox.runtime.base import (
+    ConsoleStream,
+    EngineInfo,
+    ImageState,
+    Leftover,
+    MachineSpec,
+    Place,
+    Placement,
+    Progress,
+    Running,
+)
+from sandbox.runtime.endpoint import EngineEndpoint, find
+from sandbox.runtime.engine import Engine
+from sandbox.runtime.failures import PortTaken
+
+MACHINE_ROLES = ("machine", "fresh", "probe")
+PORT_TRIES = 5
+MEMORY_WIDTH = 32  # an engine may take a second to answer for one machine
+CONSOLE_BYTES = 1_000_000
+
+
+class DockerRuntime:
+    """Implements `base.Runtime`. What it makes carries the label of the state folder `home`."""
+
+    def __init__(self, folders: Home, endpoint: EngineEndpoint | None = None) -> None:
+        self.folders = folders
+        self.engine = Engine(endpoint or find())
+        self.home = sweep.home_id(folders.home_id)
+        self._tools = ""
+        self._preparing = threading.Lock()
+
+    # --- the engine and its images --------------------------------------------------------------
+
+    def info(self) -> EngineInfo:
+        """The engine's words on itself, asked anew."""
+        return self.engine.info()
+
+    def image_states(self, content: Path, names: Iterable[str]) -> list[ImageState]:
+        return images.states(self.engine, self.folders, content, names)
+
+    def ensure_images(
+        self, content: Path, names: Iterable[str], progress: Progress
+    ) -> dict[str, str]:
+        """Pulls or builds what is missing, the machine image too; name → reference."""
+        return images.ensure(self.engine, self.folders, content, names, progress)
+
+    def save_images(
+        self, content: Path, names: Iterable[str], path: Path, progress: Progress
+    ) -> list[str]:
+        return transfer.save(self.engine, self.folders, content, names, path, progress)
+
+    def load_images(self, path: Path, progress: Progress) -> list[str]:
+        return transfer.load(self.engine, path, progress)
+
+    def push_images(
+        self, content: Path, names: Iterable[str], registry: str, progress: Progress
+    ) -> list[str]:
+        return transfer.push(self.engine, self.folders, content, names, registry, progress)
+
+    def pull_images(
+        self, content: Path, names: Iterable[str], registry: str, progress: Progress
+    ) -> list[str]:
+        return transfer.pull(self.engine, content, names, registry, progress)
+
+    def manifest(self, reference: str) -> str:
+        return tools.manifest(self.engine, self.home, reference, self._tools_volume())
+
+    def _tools_volume(self) -> str:
+        with self._preparing:
+            if not self._tools:
+                reference = images.tools_reference(self.engine)
+                folder = self.folders.root / "locks"
+                self._tools = tools.ensure(self.engine, self.home, reference, folder)
+            return self._tools
+
+    def _lock(self, name: str) -> Path:
+        return self.folders.root / "locks" / name
+
+    # --- machines -------------------------------------------------------------------------------
+
+    def place(self, specs: Sequence[MachineSpec]) -> Placement:
+        """Addresses, ports and wire numbers that nothing else of ours on this engine has."""
+        self.engine.require_real_root()
+        subnet = network.ensure(self.engine)
+        with locks.held(self._lock("place"), seconds=30, doing="choosing ports and addresses"):
+            reservations = places.Reservations(self.folders.root / "reserved.json")
+            taken = self._taken(reservations)
+            chosen = places.choose(specs, subnet, self.engine.endpoint, taken)
+            reservations.add(places.of_placement(chosen))
+        return chosen
+
+    def _taken(self, reservations: places.Reservations) -> places.Taken:
+        with self.engine.doing("listing containers"):
+            taken = places.of_containers(self.engine.api.containers(all=True))
+        taken.add(reservations.standing())
+        return taken
+
+    def create(self, spec: MachineSpec, placement: Placement) -> str:
+        """The container's id; its volumes are mounted and `spec.archive` is laid in it."""
+        volume = self._tools_volume()
+        api = self.engine.api
+        if spec.volumes:
+            self._hold_volumes(spec)
+        request = containers.request(self.engine, self.home, spec, placement, volume)
+        with self.engine.doing(f"creating {spec.host}"):
+            made = str(api.create_container(**request)["Id"])
+        if spec.archive:
+            self._lay(made, spec)
+        return made
+
+    def _lay(self, container: str, spec: MachineSpec) -> None:
+        """The SDK's put_archive would let `bin/` in the archive replace the link /bin."""
+        api = self.engine.api
+        with self.engine.doing(f"laying the files of {spec.host}"):
+            answer = api._put(
+                api._url("/containers/{0}/archive", container),
+                params={"path": "/", "noOverwriteDirNonDir": "1"},
+                data=spec.archive,
+            )
+            api._raise_for_status(answer)
+
+    def _hold_volumes(self, spec: MachineSpec) -> None:
+        """Makes the volumes and a container that only holds them: a file system in memory is
+        emptied when its last user stops, and the machine itself will reboot."""
+        api = self.engine.api
+        mark = {**containers.attempt_labels(self.home, spec), labels.HOLDER: "1"}
+        mounts = []
+        with self.engine.doing(f"making the volumes of {spec.host}"):
+            for index, volume in enumerate(spec.volumes):
+                name = containers.volume_name(spec, index)
+                options = containers.volume_options(volume.size, volume.inodes)
+                api.create_volume(name, driver="local", driver_opts=options, labels=mark)
+                mounts.append(containers.volume_mount(name, f"/volumes/{index}"))
+            holder = api.create_container(
+                images.tools_reference(self.engine),
+                name=containers.holder_name(spec),
+                entrypoint=[containers.MACHINE, "wait"],
+                labels=mark,
+                host_config={"NetworkMode": "none", "Mounts": mounts, **containers.keeping()},
+            )
+            api.start(holder["Id"])
+
+    def start(self, container: str) -> None:
+        """PortTaken when a port was taken since it was chosen: then `launch` chooses others."""
+        with self.engine.doing("starting a machine"):
+            self.engine.api.start(container)
+
+    def launch(self, spec: MachineSpec, placement: Placement) -> tuple[str, Place]:
+        """Creates and starts; the container's id, and its place, with other ports where needed."""
+        for _ in range(PORT_TRIES):
+            made = self.create(spec, placement)
+            try:
+                self.start(made)
+            except PortTaken:
+                self.remove(spec.attempt, host=spec.host)
+                placement = self._with_other_ports(spec, placement)
+            else:
+                return made, placement.places[spec.host]
+        raise EngineError(
+            f"{PORT_TRIES} times another program took the ports that {spec.host} was given",
+            hint="which program listens on ports 20000 to 32767? ss -ltnp",
+        )
+
+    def _with_other_ports(self, spec: MachineSpec, chosen: Placement) -> Placement:
+        with locks.held(self._lock("place"), seconds=30, doing="choosing ports and addresses"):
+            reservations = places.Reservations(self.folders.root / "reserved.json")
+            taken = self._taken(reservations)
+            taken.add(places.of_placement(chosen))
+            ports = places.choose_ports(spec, self.engine.endpoint, taken)
+            old = chosen.places[spec.host]
+            new = Place(spec.host, old.address, old.connect, *ports)
+            changed = Placement({**chosen.places, spec.host: new}, chosen.vnis)
+            reservations.add(places.of_placement(changed))
+        return changed
+
+    def restart(self, container: str) -> None:
+        """As pressing the power button twice; returns once the machine is on again."""
+        with self.engine.doing("restarting a machine"):
+            self.engine.api.restart(container, timeout=containers.STOP_SECONDS)
+
+    def stop(self, container: str) -> None:
+        """Shuts the machine down; it stays off, with its files, until started."""
+        with self.engine.doing("stopping a machine"):
+            self.engine.api.stop(container, timeout=containers.STOP_SECONDS)
+
+    def machines(self, attempt: str | None = None, *, memory: bool = False) -> list[Running]:
+        """This home's machines; `memory` costs a question to the engine for each."""
+        found = [
+            row
+            for row in sweep.containers(self.engine, self.home, attempt=attempt)
+            if row["Labels"].get(labels.ROLE) in MACHINE_ROLES
+            and labels.HOLDER not in row["Labels"]
+        ]
+        used = (
+            sweep.in_parallel(self._memory, found, width=MEMORY_WIDTH)
+            if memory
+            else [None] * len(found)
+        )
+        return [sweep.running(row, mib) for row, mib in zip(found, used, strict=True)]
+
+    def _memory(self, row: dict[str, Any]) -> float | None:
+        """MiB in use, without the cache that the kernel may drop."""
+        if row["State"] != "running":
+            return None
+        with suppress(docker.errors.NotFound), self.engine.doing("measuring memory"):
+            told = self.engine.api.stats(row["Id"], stream=False, one_shot=True)["memory_stats"]
+            detail = told.get("stats") or {}
+            cache = detail.get("total_inactive_file", detail.get("inactive_file", 0))
+            return float(max(0, told.get("usage", 0) - cache)) / 2**20
+        return None
+
+    def console_log(self, container: str) -> str:
+        """What the machine wrote to its console, the last million bytes."""
+        with self.engine.doing("reading the console"):
+            text: bytes = self.engine.api.logs(container, stdout=True, stderr=True)
+        return text[-CONSOLE_BYTES:].decode(errors="replace")
+
+    def attach(self, container: str) -> ConsoleStream:
+        return console.attach(self.engine, container)
+
+    # --- what is left ---------------------------------------------------------------------------
+
+    def remove(
+        self, attempt: str, *, role: str | None = None, host: str | None = None
+    ) -> list[Leftover]:
+        """Removes an attempt's machines and volumes, or those of one role or host; what went."""
+        return sweep.remove(self.engine, self.home, attempt, role=role, host=host)
+
+    def leftovers(self, living: Iterable[str]) -> list[Leftover]:
+        """What this home made and no living attempt owns."""
+        return sweep.leftovers(self.engine, self.home, living)
+
+    def discard(self, leftovers: Iterable[Leftover]) -> list[Leftover]:
+        return sweep.discard(self.engine, leftovers)

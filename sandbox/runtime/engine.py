@@ -1,0 +1,142 @@
+"""The connection to one engine, and what the engine says of itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Any
+
+import docker
+import docker.errors
+import docker.tls
+
+from sandbox.errors import EngineError
+from sandbox.runtime.base import EngineInfo
+from sandbox.runtime.endpoint import EngineEndpoint, Tls
+from sandbox.runtime.failures import OLDEST_API, explained, too_old
+
+PATIENCE = 120  # seconds without an answer; a busy engine may think for a while
+LONG_PATIENCE = 3600  # for builds and transfers, which can be silent for long
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+class Engine:
+    """One engine; connected at the first use. Safe to use from several threads."""
+
+    def __init__(self, endpoint: EngineEndpoint) -> None:
+        self.endpoint = endpoint
+        self._lock = threading.Lock()
+        self._clients: dict[int, Any] = {}
+        self._facts: dict[str, Any] | None = None
+        self._clock_ahead = 0.0
+
+    def doing(self, what: str) -> AbstractContextManager[None]:
+        """Within it, a failure of the engine is raised as EngineError that starts with `what`."""
+        return explained(what, self.endpoint)
+
+    @property
+    def api(self) -> Any:
+        """The SDK's client; EngineError when no engine answers or it is too old.
+
+        Untyped: some calls need a parameter that the SDK's public methods lack.
+        """
+        return self._client(PATIENCE)
+
+    @property
+    def patient(self) -> Any:
+        """The same for builds and transfers."""
+        return self._client(LONG_PATIENCE)
+
+    @contextmanager
+    def brief(self, seconds: int) -> Iterator[Any]:
+        """The same for what must not take long."""
+        yield self._client(seconds)
+
+    def _client(self, timeout: int) -> Any:
+        with self._lock:
+            if timeout not in self._clients:
+                with self.doing("connecting"):
+                    self._clients[timeout] = self._connect(timeout)
+            return self._clients[timeout]
+
+    def _connect(self, timeout: int) -> Any:
+        try:
+            client = docker.APIClient(
+                base_url=self.endpoint.url,
+                version="auto",
+                timeout=timeout,
+                tls=_tls_config(self.endpoint.tls) if self.endpoint.tls else False,
+                use_ssh_client=True,  # it honours ~/.ssh/config, as docker does
+                max_pool_size=32,
+            )
+        except docker.errors.InvalidVersion as error:
+            raise too_old("", self.endpoint) from error
+        if tuple(int(part) for part in client.api_version.split(".")) < OLDEST_API:
+            raise too_old(client.version()["Version"], self.endpoint)
+        return client
+
+    def facts(self) -> dict[str, Any]:
+        """The engine's `docker info`, asked once."""
+        if self._facts is None:
+            api = self.api
+            with self.doing("asking the engine about itself"):
+                before = time.time()
+                facts = api.info()
+                middle = (before + time.time()) / 2
+            self._clock_ahead = _epoch(facts.get("SystemTime", "")) - middle
+            self._facts = facts
+        return self._facts
+
+    def clock(self) -> float:
+        """The engine's own time, epoch seconds."""
+        self.facts()
+        return time.time() + self._clock_ahead
+
+    @property
+    def architecture(self) -> str:
+        reported = str(self.facts().get("Architecture", ""))
+        return ARCHITECTURES.get(reported, reported)
+
+    def security(self) -> tuple[str, ...]:
+        """Names of the security options: apparmor, seccomp, selinux, rootless, userns."""
+        options = self.facts().get("SecurityOptions") or []
+        return tuple(str(option).split(",")[0].removeprefix("name=") for option in options)
+
+    def info(self) -> EngineInfo:
+        facts = self.facts()
+        return EngineInfo(
+            version=str(facts.get("ServerVersion", "")),
+            api=self.api.api_version,
+            architecture=self.architecture,
+            cgroup=str(facts.get("CgroupVersion", "1")),
+            security=self.security(),
+            clock=self.clock(),
+            endpoint=str(self.endpoint),
+        )
+
+    def require_real_root(self) -> None:
+        """EngineError where a machine can never boot: rootless, or user namespaces."""
+        for kind in ("rootless", "userns"):
+            if kind in self.security():
+                raise EngineError(
+                    f"no machine boots on the Docker engine at {self.endpoint}: it is {kind}",
+                    hint="use an engine that runs as root, without userns-remap",
+                )
+
+
+def _tls_config(tls: Tls) -> docker.tls.TLSConfig:
+    pair = (str(tls.cert), str(tls.key)) if tls.cert and tls.key else None
+    return docker.tls.TLSConfig(
+        client_cert=pair, ca_cert=str(tls.ca) if tls.ca else None, verify=tls.verify
+    )
+
+
+def _epoch(text: str) -> float:
+    """Epoch seconds of the engine's RFC 3339 time; now when it does not say."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return time.time()

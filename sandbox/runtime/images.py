@@ -1,0 +1,176 @@
+"""The images that machines are made of: which are there, and making those that are not."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+from sandbox import labels
+from sandbox.errors import EngineError, ImageError
+from sandbox.paths import Home, builtin_content
+from sandbox.runtime import artifacts, debian, locks, pulling, sources
+from sandbox.runtime.base import ImageState, Progress
+from sandbox.runtime.engine import Engine
+from sandbox.runtime.failures import disk_full
+from sandbox.runtime.sources import TOOLS_IMAGE, Source
+
+LAST_LINES = 20  # of a failed build, shown
+PULL_SECONDS = 60
+LOCK_SECONDS = 3600.0
+STEP = re.compile(r"Step (\d+)/(\d+) :")
+
+
+def states(engine: Engine, folders: Home, content: Path, names: Iterable[str]) -> list[ImageState]:
+    """Which of the named images are there; `why_not` says what an absent one would miss."""
+    there = pulling.sizes_mib(engine)
+    return [
+        _state(source, there, folders, engine.architecture)
+        for source in (sources.find(content, name, engine.architecture) for name in names)
+    ]
+
+
+def _state(source: Source, there: dict[str, float], folders: Home, arch: str) -> ImageState:
+    if source.reference in there:
+        return ImageState(source.name, source.reference, True, round(there[source.reference], 1))
+    reason = artifacts.why_not(source.folder, arch, folders.cache)
+    return ImageState(source.name, source.reference, False, why_not=reason)
+
+
+def tools_reference(engine: Engine) -> str:
+    """The machine image's reference. ImageError when the engine does not have it."""
+    source = sources.find(builtin_content(), TOOLS_IMAGE, engine.architecture)
+    if pulling.size_mib(engine, source.reference) is None:
+        raise ImageError(
+            f"the image {source.reference} is not there yet", hint="internbox images build"
+        )
+    return source.reference
+
+
+def ensure(
+    engine: Engine, folders: Home, content: Path, names: Iterable[str], progress: Progress
+) -> dict[str, str]:
+    """Pulls or builds what is missing of the named images, their parents and the machine image.
+
+    Name → reference of those named. ImageError says what a build ended with and where its log is.
+    """
+    wanted = list(names)
+    arch = engine.architecture
+    chain = sources.with_parents(builtin_content(), [TOOLS_IMAGE], arch)
+    chain += [s for s in sources.with_parents(content, wanted, arch) if s not in chain]
+    if missing := _missing(engine, chain, wanted):
+        lock = folders.root / "locks" / "images"
+        with locks.held(
+            lock,
+            seconds=LOCK_SECONDS,
+            doing="building images",
+            waiting=lambda: progress("another internbox command builds images; waiting …"),
+        ):
+            missing = _missing(engine, chain, wanted)  # it may have made them
+            for number, source in enumerate(missing, 1):
+                _get(engine, folders, source, f"{number} of {len(missing)}", progress)
+    return {source.name: source.reference for source in chain if source.name in wanted}
+
+
+def _missing(engine: Engine, chain: list[Source], wanted: list[str]) -> list[Source]:
+    """What must be made: a parent only where something that stands on it is missing."""
+    there = pulling.sizes_mib(engine)
+    needed = {TOOLS_IMAGE, *wanted}
+    missing = []
+    for source in reversed(chain):
+        if source.name in needed and source.reference not in there:
+            missing.append(source)
+            needed.add(source.parent)
+    return missing[::-1]
+
+
+def _get(engine: Engine, folders: Home, source: Source, count: str, progress: Progress) -> None:
+    """From the configured registry where it has it, otherwise built."""
+    started = time.monotonic()
+    if there := pulling.registry_name(source.reference):
+        progress(f"pulling image {source.name} ({count}) from {there} …")
+        registry = there.removesuffix(f"/{source.reference}")
+        try:
+            pulling.pull_from_registry(engine, source.reference, registry, seconds=PULL_SECONDS)
+        except EngineError as error:
+            progress(f"{error.message}; building it instead")
+        else:
+            progress(_done("pulled", engine, source, started))
+            return
+    progress(f"building image {source.name} ({count}) …")
+    _build(engine, folders, source, count, progress)
+    progress(_done("built", engine, source, started))
+
+
+def _done(verb: str, engine: Engine, source: Source, started: float) -> str:
+    size = pulling.size_mib(engine, source.reference) or 0.0
+    return f"{verb} image {source.name} in {time.monotonic() - started:.0f} s ({size:.0f} MiB)"
+
+
+def _build(engine: Engine, folders: Home, source: Source, count: str, progress: Progress) -> None:
+    arch = engine.architecture
+    files = [
+        (artifact.name, artifacts.fetch(artifact, arch, folders.cache, progress))
+        for artifact in artifacts.read(source.folder)
+    ]
+    folders.logs.mkdir(parents=True, exist_ok=True)
+    path = folders.logs / f"build-{source.name}-{source.hash}.log"
+    with path.open("w", encoding="utf-8") as log:
+        arguments = {}
+        if source.on_debian:
+            arguments["BASE"] = debian.ensure(engine, source.parent, log, progress)
+        elif source.parent:
+            below = sources.find(source.folder.parent.parent, source.parent, arch)
+            arguments["BASE"] = below.reference
+        _run_build(engine, source, sources.build_context(source, files), arguments, log, progress)
+
+
+def _run_build(
+    engine: Engine,
+    source: Source,
+    context: bytes,
+    arguments: dict[str, str],
+    log: IO[str],
+    progress: Progress,
+) -> None:
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    with engine.doing(f"building image {source.name}"):
+        events = engine.patient.build(
+            fileobj=io.BytesIO(context),
+            custom_context=True,
+            tag=source.reference,
+            buildargs=arguments,
+            labels={labels.ROLE: "image", labels.IMAGE_HASH: source.hash},
+            rm=True,
+            forcerm=True,
+            decode=True,
+        )
+        for event in events:
+            _follow(event, source, last, log, progress)
+
+
+def _follow(
+    event: dict[str, Any], source: Source, last: deque[str], log: IO[str], progress: Progress
+) -> None:
+    """One word of the builder's: into the log, a step to the person, an error raised."""
+    text = str(event.get("stream", ""))
+    log.write(text)
+    last.extend(line for line in text.splitlines() if line.strip())
+    if step := STEP.match(text):
+        progress(f"building image {source.name}: step {step[1]} of {step[2]} …")
+    if "error" not in event:
+        return
+    reason = str(event["error"]).strip()
+    log.write(f"{reason}\n")
+    log.flush()
+    if full := disk_full(reason + " ".join(last), f"building image {source.name}"):
+        raise full
+    shown = "\n".join(f"    {line}" for line in last)
+    raise ImageError(
+        f"image {source.name} could not be built: {reason}\n{shown}",
+        hint=f"the whole build is in {log.name}",
+    )

@@ -1,0 +1,444 @@
+"""Brings the machines of a variant up: keys, specs, preparation, readiness."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shlex
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec import Struct
+
+from sandbox import rendering, ssh
+from sandbox.errors import ContentError, MachineError, Unreachable
+from sandbox.models import Host
+from sandbox.paths import AttemptFiles
+from sandbox.runtime.base import (
+    MachineSpec,
+    Place,
+    Placement,
+    Runtime,
+    VolumeSpec,
+    WireSpec,
+)
+from sandbox.scenarios import Loaded
+from sandbox.variants import Variant
+
+BOOT_SECONDS = 60.0  # a machine that has not answered by then will not
+SETTLE_SECONDS = 20.0  # for units still starting after the banner
+ONLINE_SECONDS = 180.0
+BOOT = "/opt/internbox/boot"
+MACHINE = "/opt/internbox/machine"
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class HostRecord(Struct, kw_only=True):
+    """One machine of an attempt, as the store keeps it."""
+
+    host: str
+    hidden: bool
+    fresh: bool
+    init: str
+    container: str = ""
+    place: Place
+    grader_host_key: str = ""  # "ssh-ed25519 …": pins the grader's way in
+    learner_host_key: str = ""
+    baseline: str = ""  # the measured boot of the prepared machine, before any learner
+    since: float = 0.0  # the machine's clock when it was handed over
+
+
+class LabRecord(Struct, kw_only=True):
+    """The machines of an attempt, as the store keeps them."""
+
+    hosts: dict[str, HostRecord]
+    vnis: dict[str, int]
+    images: dict[str, str]  # image name → reference
+    learner_host: str
+    console_password: str
+
+    @property
+    def placement(self) -> Placement:
+        return Placement({name: host.place for name, host in self.hosts.items()}, self.vnis)
+
+    def standing(self) -> list[HostRecord]:
+        """The machines that stay from start to stop: all but the fresh ones."""
+        return [host for host in self.hosts.values() if not host.fresh]
+
+    def visible(self) -> list[HostRecord]:
+        """The machines that learners work on."""
+        return [host for host in self.hosts.values() if not host.hidden]
+
+
+def in_parallel(work: Callable[[T], R], items: Iterable[T], *, width: int = 8) -> list[R]:
+    """The results in order; the first error is raised once all have ended."""
+    todo = list(items)
+    if len(todo) < 2:
+        return [work(item) for item in todo]
+    with ThreadPoolExecutor(min(width, len(todo))) as pool:
+        futures = [pool.submit(work, item) for item in todo]
+    return [future.result() for future in futures]
+
+
+@dataclass(frozen=True)
+class Bringer:
+    """One attempt's machines in the making.
+
+    `learner_key` and `grader_key` are OpenSSH public lines; the grader's private key lies at
+    `files.grader_key`.
+    """
+
+    runtime: Runtime
+    loaded: Loaded
+    variant: Variant
+    attempt: str
+    files: AttemptFiles
+    manifests: Path
+    learner_key: str
+    grader_key: str
+    console_password: str
+
+    @classmethod
+    def with_new_keys(
+        cls,
+        *,
+        runtime: Runtime,
+        loaded: Loaded,
+        variant: Variant,
+        attempt: str,
+        files: AttemptFiles,
+        manifests: Path,
+    ) -> Bringer:
+        """For a start: new keys of learner and grader, on disk before any machine knows them."""
+        learner, grader = ssh.key_pair(f"intern@{attempt}"), ssh.key_pair(f"grader@{attempt}")
+        ssh.write_keys(files, learner=learner, grader=grader)
+        return cls(
+            runtime,
+            loaded,
+            variant,
+            attempt,
+            files,
+            manifests,
+            learner.public,
+            grader.public,
+            new_password(),
+        )
+
+    @classmethod
+    def with_kept_keys(
+        cls,
+        *,
+        runtime: Runtime,
+        loaded: Loaded,
+        variant: Variant,
+        attempt: str,
+        files: AttemptFiles,
+        manifests: Path,
+    ) -> Bringer:
+        """For what comes after the start: the keys that were written then."""
+        learner, grader = ssh.public_keys(files)
+        return cls(
+            runtime, loaded, variant, attempt, files, manifests, learner, grader, new_password()
+        )
+
+    # --- what is to be created ----------------------------------------------------------------
+
+    def spec(self, name: str, images: dict[str, str]) -> tuple[MachineSpec, str, str, str]:
+        """The spec of a host, its online script, and the public host keys: grader's, learner's."""
+        host = self.loaded.settings.hosts[name]
+        grader_host_key = ssh.key_pair(f"grader@{name}")
+        login_host_key = ssh.key_pair(f"root@{name}")
+        layout = rendering.layout(
+            self.loaded,
+            self.variant,
+            name,
+            rendering.personality(
+                self.loaded,
+                self.variant,
+                name,
+                host_key=(login_host_key.private, login_host_key.public),
+                authorized_key=self.learner_key,
+                password_hash=ssh.crypt(self.console_password),
+            ),
+        )
+        spec = MachineSpec(
+            attempt=self.attempt,
+            scenario=self.loaded.id,
+            host=name,
+            image=images[host.image],
+            hostname=host.hostname or name,
+            role="fresh" if host.fresh else "machine",
+            hidden=host.hidden or host.fresh,
+            init=host.init,
+            memory=host.memory,
+            cpus=host.cpus,
+            pids=host.pids,
+            capabilities=tuple(host.capabilities),
+            volumes=tuple(VolumeSpec(v.path, v.size, v.inodes) for v in host.volumes),
+            wires=self.wires(name, host),
+            archive=rendering.pack(layout, self.variant.anchor),
+            grader_key=self.grader_key,
+            host_key=ssh.dropbear_host_key(grader_host_key.private),
+        )
+        return spec, layout.online, grader_host_key.public, login_host_key.public
+
+    def wires(self, name: str, host: Host) -> tuple[WireSpec, ...]:
+        bare = host.init == "none"  # no networkd there: the machine program sets the address
+        return tuple(
+            WireSpec(
+                wire=plug.wire,
+                nic=plug.nic or f"lan{index}",
+                mac=mac_address(self.variant.seed, self.loaded.id, name, index),
+                address=self.variant.format(plug.address) if bare else "",
+                gateway=self.variant.format(plug.gateway) if bare else "",
+            )
+            for index, plug in enumerate(host.wires)
+        )
+
+    # --- doing it -----------------------------------------------------------------------------
+
+    def all(self, images: dict[str, str]) -> LabRecord:
+        """Creates, starts and prepares every standing machine."""
+        settings = self.loaded.settings
+        made = {name: self.spec(name, images) for name in settings.hosts}
+        placement = self.runtime.place([spec for spec, *_ in made.values()])
+        record = LabRecord(
+            hosts={
+                name: HostRecord(
+                    host=name,
+                    hidden=spec.hidden,
+                    fresh=settings.hosts[name].fresh,
+                    init=spec.init,
+                    place=placement.places[name],
+                    grader_host_key=grader_key,
+                    learner_host_key=login_key,
+                )
+                for name, (spec, _, grader_key, login_key) in made.items()
+            },
+            vnis=placement.vnis,
+            images=images,
+            learner_host=settings.learner
+            or next(name for name, host in settings.hosts.items() if not host.hidden),
+            console_password=self.console_password,
+        )
+        in_parallel(lambda host: self.launch(host, made[host.host][0], record), record.standing())
+        in_parallel(lambda host: self.prepare(host, made[host.host][1]), record.standing())
+        in_parallel(self.hand_over, record.standing())
+        return record
+
+    def fresh(self, record: LabRecord, name: str) -> HostRecord:
+        """A new machine in the place of a fresh host, with keys of its own; ready for use."""
+        self.runtime.remove(self.attempt, host=name)
+        spec, online, grader_key, login_key = self.spec(name, record.images)
+        host = HostRecord(
+            host=name,
+            hidden=True,
+            fresh=True,
+            init=spec.init,
+            place=record.hosts[name].place,
+            grader_host_key=grader_key,
+            learner_host_key=login_key,
+        )
+        self.launch(host, spec, record)
+        self.prepare(host, online)
+        self.hand_over(host)
+        return host
+
+    def probe(self, record: LabRecord) -> bool:
+        """Whether a machine made just for this question boots and answers on this engine."""
+        image = next(iter(record.images.values()))
+        key = ssh.key_pair("grader@probe")
+        spec = MachineSpec(
+            attempt=self.attempt,
+            scenario=self.loaded.id,
+            host="probe",
+            image=image,
+            hostname="probe",
+            role="probe",
+            hidden=True,
+            init="none",
+            grader_key=self.grader_key,
+            host_key=ssh.dropbear_host_key(key.private),
+        )
+        placement = self.runtime.place([spec])
+        host = HostRecord(
+            host="probe",
+            hidden=True,
+            fresh=True,
+            init="none",
+            place=placement.places["probe"],
+            grader_host_key=key.public,
+        )
+        try:
+            host.container, host.place = self.runtime.launch(spec, placement)
+            with ssh.connect(
+                grader_endpoint(host, self.files.grader_key), deadline=BOOT_SECONDS
+            ) as link:
+                return link.run("echo yes").stdout == "yes\n"
+        finally:
+            self.runtime.remove(self.attempt, host="probe")
+
+    def manifest(self, reference: str) -> str:
+        """What a clean machine of this image holds; asked of the engine once."""
+        name = hashlib.sha256(reference.encode()).hexdigest()[:16]
+        kept = self.manifests / name
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            draft = kept.with_suffix(f".{secrets.token_hex(4)}")
+            draft.write_text(self.runtime.manifest(reference))
+            draft.rename(kept)
+        return kept.read_text()
+
+    def write_ssh(self, record: LabRecord) -> None:
+        """The learner's ssh_config and known_hosts."""
+        ssh.write_config(
+            self.files,
+            [learner_endpoint(host, self.files.learner_key) for host in record.visible()],
+        )
+
+    def launch(self, host: HostRecord, spec: MachineSpec, record: LabRecord) -> None:
+        host.container, host.place = self.runtime.launch(spec, record.placement)
+
+    def prepare(self, host: HostRecord, online: str) -> None:
+        """Waits for the first boot; runs the scenario's online script, scrubs, boots anew."""
+        endpoint = grader_endpoint(host, self.files.grader_key)
+        with self._first_answer(host, endpoint) as link:
+            failed = link.run(f"cat {BOOT}/failed 2>/dev/null")
+            if failed.rc == 0:
+                raise ContentError(
+                    f"{self.loaded.id}: the offline script of {host.host} failed:\n{failed.stdout}",
+                    hint=f"mend hosts/{host.host}/offline.sh or the fault's, then start again",
+                )
+            if not online:
+                return
+            settle(link)
+            result = link.run("bash -s", stdin=online.encode(), timeout=ONLINE_SECONDS)
+            if result.rc:
+                raise ContentError(
+                    f"{self.loaded.id}: the online script of {host.host} failed "
+                    f"(exit {result.rc}):\n{result.stdout[-4000:]}{result.stderr[-4000:]}",
+                    hint=f"mend hosts/{host.host}/online.sh or the fault's, then start again",
+                )
+            link.run("bash -s", stdin=SCRUB.encode(), timeout=30)
+            previous = boot_id(link)
+        self.runtime.restart(host.container)
+        ssh.wait_boot(endpoint, previous=previous, deadline=BOOT_SECONDS).close()
+
+    def _first_answer(self, host: HostRecord, endpoint: ssh.Endpoint) -> ssh.Connection:
+        try:
+            return ssh.connect(endpoint, deadline=BOOT_SECONDS)
+        except Unreachable as error:
+            log = self.runtime.console_log(host.container)[-2000:]
+            raise MachineError(
+                f"{host.host} did not boot within {BOOT_SECONDS:.0f} s"
+                + (f"; its console says:\n{log}" if log.strip() else ""),
+                hint="internbox doctor",
+            ) from error
+
+    def hand_over(self, host: HostRecord) -> None:
+        """Waits until the host is ready and notes what it is like before any learner came."""
+        ready = self.loaded.settings.hosts[host.host].ready
+        if not host.hidden and not ready:
+            ready = ["tcp:22"]
+        with ssh.connect(
+            grader_endpoint(host, self.files.grader_key), deadline=BOOT_SECONDS
+        ) as link:
+            wait_ready(link, host.host, ready)
+            told = link.run(f"date +%s.%N; cat {BOOT}/report").stdout
+        clock, _, host.baseline = told.partition("\n")
+        host.since = float(clock)
+
+
+# --- pieces that grading uses too ---------------------------------------------------------------
+
+SCRUB = r"""
+set -u
+systemctl stop systemd-journald.socket systemd-journald-dev-log.socket systemd-journald 2>/dev/null
+rm -rf /var/log/journal/*/* /run/log/journal/*/*
+for log in /var/log/wtmp /var/log/btmp /var/log/lastlog /var/log/wtmp.db; do
+    [ -e "$log" ] && : > "$log"
+done
+find /tmp /var/tmp -mindepth 1 -delete
+rm -f /root/.bash_history /root/.psql_history /root/.viminfo /root/.lesshst
+true
+"""
+
+
+def mac_address(seed: str, scenario: str, host: str, index: int) -> str:
+    """A locally administered address, the same for the same variant."""
+    digest = hashlib.sha256(f"{seed}\0{scenario}\0{host}\0{index}".encode()).digest()
+    return "02:" + ":".join(f"{byte:02x}" for byte in digest[:5])
+
+
+def grader_endpoint(host: HostRecord, key: Path) -> ssh.Endpoint:
+    """The grader's way in: root, by the tools' server."""
+    return ssh.Endpoint(
+        host=host.host,
+        connect=host.place.connect,
+        port=host.place.grader_port,
+        user="root",
+        key=key,
+        host_key=host.grader_host_key,
+    )
+
+
+def learner_endpoint(host: HostRecord, key: Path) -> ssh.Endpoint:
+    """The learner's way in: intern, by the machine's own sshd."""
+    return ssh.Endpoint(
+        host=host.host,
+        connect=host.place.connect,
+        port=host.place.learner_port,
+        user="intern",
+        key=key,
+        host_key=host.learner_host_key,
+    )
+
+
+def boot_id(link: ssh.Connection) -> str:
+    return link.run(f"cat {BOOT}/boot_id").stdout.strip()
+
+
+def settle(link: ssh.Connection) -> None:
+    """Waits until no unit is starting any more; a degraded machine has settled, too."""
+    try:
+        link.run("systemctl is-system-running --wait", timeout=SETTLE_SECONDS)
+    except ssh.CommandTimeout:
+        return  # something starts for ever: the checks will say what they miss
+
+
+def wait_ready(link: ssh.Connection, host: str, conditions: list[str]) -> None:
+    """Waits for `tcp:PORT`, `unit:NAME` and `file:PATH`; MachineError names what never came."""
+    deadline = time.monotonic() + BOOT_SECONDS
+    waiting = list(conditions)
+    while waiting:
+        script = "\n".join(f"{_probe(item)} || echo {index}" for index, item in enumerate(waiting))
+        missing = link.run(script, timeout=10).stdout.split()
+        waiting = [waiting[int(index)] for index in missing]
+        if waiting and time.monotonic() > deadline:
+            raise MachineError(
+                f"{host} booted, but never became ready: {', '.join(waiting)}",
+                hint="internbox doctor; an author checks hosts.<host>.ready with every fault",
+            )
+        if waiting:
+            time.sleep(0.05)
+
+
+def _probe(condition: str) -> str:
+    kind, _, what = condition.partition(":")
+    word = shlex.quote(what)
+    return {
+        "tcp": f'[ -n "$(ss -Hltn sport = :{word})" ]',
+        "unit": f"systemctl is-active --quiet {word}",
+        "file": f"[ -e {word} ]",
+    }[kind]
+
+
+def new_password() -> str:
+    """A password for the console, easy to type."""
+    return "-".join(secrets.token_hex(2) for _ in range(2))

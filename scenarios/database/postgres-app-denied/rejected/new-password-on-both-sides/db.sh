@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+set -euo pipefail
+cd /
+sudo -u postgres psql -X -c "ALTER ROLE orderdesk PASSWORD 'Spring-tide-71-barge'"

@@ -1,0 +1,3 @@
+#!/bin/sh
+# A clean start.
+sudo find /srv/reports/portal -name '*.csv' -delete

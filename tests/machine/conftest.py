@@ -1,0 +1,288 @@
+"""Machines on a real engine, made with no more than the docker SDK."""
+
+from __future__ import annotations
+
+import base64
+import io
+import socket
+import struct
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import docker
+import paramiko
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+IMAGES = Path(__file__).parents[2] / "images"
+LABEL = {"internbox.test": "machine-image"}
+BASES = ("internbox/debian:trixie", "debian:trixie")
+SUBNET = "172.31.%d.0/24"
+TOOLS = "/opt/internbox"
+
+
+def wait_for(what: str, probe: Callable[[], Any], seconds: float = 20) -> Any:
+    """The first true answer of `probe`; an answer that raises is none."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if answer := probe():
+                return answer
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            last: object = error
+        else:
+            last = "no"
+        assert time.monotonic() < deadline, f"{what}: {last}"
+        time.sleep(0.05)
+
+
+def archive(files: dict[str, tuple[int, str]]) -> bytes:
+    """A tar of path → (mode, content), owned by root."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for path, (mode, content) in files.items():
+            member = tarfile.TarInfo(path)
+            member.mode, member.size = mode, len(content.encode())
+            tar.addfile(member, io.BytesIO(content.encode()))
+    return out.getvalue()
+
+
+def host_key() -> str:
+    """A new ed25519 key as dropbear stores it, in base64."""
+    key = Ed25519PrivateKey.generate()
+    pair = key.private_bytes_raw() + key.public_key().public_bytes_raw()
+    name = b"ssh-ed25519"
+    return base64.b64encode(
+        struct.pack(">I", len(name)) + name + struct.pack(">I", 64) + pair
+    ).decode()
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Machine:
+    """A container with the machine's entrypoint, and the grader's way into it."""
+
+    def __init__(
+        self, lab: Lab, container: Any, port: int, learner_port: int, address: str
+    ) -> None:
+        self.lab, self.container, self.address = lab, container, address
+        self.port, self.learner_port = port, learner_port
+        self.client: paramiko.SSHClient | None = None
+
+    def connect(self, user: str = "root", key: paramiko.PKey | None = None) -> paramiko.SSHClient:
+        client = paramiko.SSHClient()
+        client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+        client.connect(
+            "127.0.0.1",
+            self.port,
+            user,
+            pkey=key or self.lab.key,
+            look_for_keys=False,
+            allow_agent=False,
+            timeout=5,
+            banner_timeout=5,
+        )
+        return client
+
+    def run(self, command: str) -> str:
+        """Standard output and error of a command that the grader runs, stripped."""
+        if self.client is None:
+            self.client = wait_for("the grader's door", self.connect)
+        _, out, _ = self.client.exec_command(f"{{ {command}\n}} 2>&1", timeout=60)
+        return out.read().decode().strip()
+
+    def wait(self, command: str, answer: str) -> None:
+        """Until the command's output ends in `answer`."""
+        wait_for(command, lambda: self.run(command).endswith(answer))
+
+    def forget(self) -> None:
+        if self.client:
+            self.client.close()
+        self.client = None
+
+    def reboot(self, command: str | None = None) -> None:
+        """Restarts by the engine, or by a command inside, and waits until the machine is back."""
+        before = self.run("cat /proc/sys/kernel/random/boot_id")
+        if command:
+            self.run(f"({command}) > /dev/null 2>&1 &")
+        else:
+            self.container.restart(timeout=10)
+
+        def is_new() -> bool:
+            self.forget()
+            client = self.connect()
+            with closing(client):
+                _, out, _ = client.exec_command("cat /proc/sys/kernel/random/boot_id", timeout=5)
+                return out.read().decode().strip() not in ("", before)
+
+        wait_for("the machine's return", is_new, 40)
+
+
+class Lab:
+    """One management network and one tools volume; removes all it made."""
+
+    def __init__(self, engine: Any, base: str) -> None:
+        self.engine, self.base = engine, base
+        self.tools_image, self.machine_image = "internbox/dev-machine", "internbox/dev-base"
+        self.build("machine", self.tools_image)
+        self.build("base", self.machine_image)
+        self.key = paramiko.RSAKey.generate(2048)
+        self.containers: list[Any] = []
+        self.network, self.prefix = self.make_network()
+        self.volume = engine.volumes.create(labels=LABEL)
+        mount = {self.volume.name: {"bind": TOOLS, "mode": "rw"}}
+        engine.containers.create(self.tools_image, volumes=mount, labels=LABEL).remove()
+
+    def build(self, name: str, tag: str, **options: Any) -> Any:
+        path, arguments = str(IMAGES / name), {"BASE": self.base}
+        return self.engine.images.build(
+            path=path, buildargs=arguments, tag=tag, rm=True, **options
+        )[0]
+
+    def make_network(self) -> tuple[Any, str]:
+        for third in range(200, 250):
+            pool = docker.types.IPAMPool(subnet=SUBNET % third)
+            try:
+                network = self.engine.networks.create(
+                    f"internbox-test-{third}",
+                    options={"com.docker.network.driver.mtu": "1600"},
+                    ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+                    labels=LABEL,
+                    check_duplicate=True,
+                )
+            except docker.errors.APIError:
+                continue
+            return network, f"172.31.{third}."
+        raise AssertionError("no free subnet for the test's network")
+
+    def create(
+        self,
+        name: str,
+        *,
+        wires: str = "",
+        init: str = "systemd",
+        number: int = 0,
+        files: dict[str, tuple[int, str]] | None = None,
+        learner: bool = True,
+        image: str = "",
+        environment: dict[str, str] | None = None,
+    ) -> Machine:
+        """A machine that is not yet started; `@` in wires is the network's first three bytes."""
+        port, learner_port = free_port(), free_port()
+        address = f"{self.prefix}{number or 20 + len(self.containers)}"
+        variables = {
+            "INTERNBOX_INIT": init,
+            "INTERNBOX_WIRES": wires.replace("@", self.prefix),
+            "INTERNBOX_KEY": f"{self.key.get_name()} {self.key.get_base64()} grader",
+            "INTERNBOX_HOSTKEY": host_key(),
+            "INTERNBOX_CREATED": f"{time.time():.6f}",
+        } | ({"INTERNBOX_LEARNER": "1"} if learner else {})
+        network = {self.network.name: self.engine.api.create_endpoint_config(ipv4_address=address)}
+        container = self.engine.api.create_container(
+            image or self.machine_image,
+            entrypoint=f"{TOOLS}/machine",
+            hostname=name,
+            environment=variables | (environment or {}),
+            tty=True,
+            stdin_open=True,
+            labels=LABEL,
+            stop_signal="SIGRTMIN+3",
+            ports=[2222, 2200],
+            networking_config=self.engine.api.create_networking_config(network),
+            host_config=self.engine.api.create_host_config(
+                cap_add=["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"],
+                tmpfs={"/run": "", "/run/lock": ""},
+                restart_policy={"Name": "unless-stopped"},
+                binds={self.volume.name: {"bind": TOOLS, "mode": "ro"}},
+                port_bindings={2222: ("127.0.0.1", port), 2200: ("127.0.0.1", learner_port)},
+                network_mode=self.network.name,
+            )
+            | {"CgroupnsMode": "private"},
+        )
+        machine = Machine(
+            self, self.engine.containers.get(container["Id"]), port, learner_port, address
+        )
+        self.containers.append(machine.container)
+        machine.container.put_archive("/", archive(files or {}))
+        return machine
+
+    def start(self, name: str, **options: Any) -> Machine:
+        machine = self.create(name, **options)
+        machine.container.start()
+        return machine
+
+    def close(self) -> None:
+        for container in self.containers:
+            container.remove(force=True)
+        self.volume.remove(force=True)
+        self.network.remove()
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Any]:
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def base(engine: Any) -> str:
+    for reference in BASES:
+        try:
+            engine.images.get(reference)
+        except docker.errors.ImageNotFound:
+            continue
+        return reference
+    engine.images.pull(BASES[-1])
+    return BASES[-1]
+
+
+@pytest.fixture(scope="session")
+def lab(engine: Any, base: str) -> Iterator[Lab]:
+    lab = Lab(engine, base)
+    yield lab
+    lab.close()
+
+
+def network_file(nic: str, address: str) -> dict[str, tuple[int, str]]:
+    content = f"[Match]\nName={nic}\n[Network]\nAddress={address}\n"
+    return {f"etc/systemd/network/10-{nic}.network": (0o644, content)}
+
+
+@pytest.fixture(scope="session")
+def pair(lab: Lab) -> tuple[Machine, Machine]:
+    """Two machines on one wire; tests that share them leave them as they were."""
+    first = lab.start(
+        "ann",
+        number=11,
+        wires="fifteen-letters,77,02:00:0a:14:01:01,@12,,",
+        files=network_file("fifteen-letters", "10.20.1.1/24")
+        | {"etc/hosts": (0o644, "127.0.0.1 localhost ours\n")},
+    )
+    second = lab.start(
+        "bob",
+        number=12,
+        wires="lan0,77,02:00:0a:14:01:02,@11,, dmz0,78,02:00:0a:14:02:02,,,",
+        files=network_file("lan0", "10.20.1.2/24"),
+    )
+    for machine in first, second:
+        machine.run("systemctl is-system-running --wait")
+    return first, second
+
+
+@pytest.fixture
+def machine(lab: Lab) -> Iterator[Machine]:
+    """A machine of the test's own."""
+    made = lab.start("own")
+    yield made
+    made.forget()
+    made.container.remove(force=True)
+    lab.containers.remove(made.container)

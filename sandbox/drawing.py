@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from functools import singledispatchmethod
+from functools import cached_property, singledispatchmethod
 from typing import Any
 
 import msgspec
@@ -75,7 +75,7 @@ class Drawing:
         found = list(getattr(parameter, "distinct_from", []))
         if isinstance(parameter, m.Certificate) and parameter.issuer:
             found.append(parameter.issuer)
-        for text in _formats(parameter):
+        for text in formats_of(parameter):
             found += names(text)
         needed = [self.requester if one == "requester" else one for one in found]
         return [one for one in needed if one in self.parameters]
@@ -99,12 +99,20 @@ class Drawing:
         """A format of a parameter over what has been drawn."""
         if "{" not in text:
             return text
-        known = Values(self.values)
-        known.update(company=as_values(msgspec.to_builtins(self.company)), anchor=self.anchor)
-        known.update(fault=self.fault)
+        known = self._firm | self.values
         if "requester" in names(text):
-            known.update(requester=self._somebody("requester"))
+            known["requester"] = self._somebody("requester")
         return fill(text, known, key)
+
+    def given(self) -> Values:
+        """What formats know beside the values, once all are drawn."""
+        return Values(self._firm, requester=self._somebody("requester"))
+
+    @cached_property
+    def _firm(self) -> dict[str, Any]:
+        firm = msgspec.to_builtins(self.company)
+        del firm["people"]
+        return {"company": as_values(firm), "anchor": self.anchor, "fault": self.fault}
 
     def _somebody(self, name: str) -> Values:
         """The person drawn as `name`, or the requester."""
@@ -292,7 +300,7 @@ def _is_span_of_hours(hours: list[int]) -> bool:
     return len(hours) == 2 and 0 <= hours[0] < hours[1] <= 24
 
 
-def _formats(parameter: Any) -> list[str]:
+def formats_of(parameter: Any) -> list[str]:
     """The texts of a parameter that are formats, at any depth of its options."""
     fields: dict[type, tuple[str, ...]] = {
         m.Address: ("subnet",),

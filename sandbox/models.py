@@ -323,8 +323,8 @@ class FileRule(Content, frozen=True):
 
     path: str  # absolute; * ? [] ** allowed where it sets attributes or deletes
     owner: str = ""  # user or user:group, by name or number
-    mode: str = ""  # "0640"
-    mtime: str = ""  # relative to the anchor: "-3d"
+    mode: Annotated[str, Meta(pattern="^([0-7]{3,4})?$", examples=["0640", "4755"])] = ""
+    mtime: str = ""  # relative to the anchor: "-3d"; a format
     link: str = ""  # becomes a symbolic link to this
     delete: bool = False
     directory: bool = False  # an empty directory

@@ -153,18 +153,19 @@ def run(labs: Labs, case: Case, *, seed: str = "", keep: bool = False) -> Cell:
 
 def _worked_and_graded(labs: Labs, case: Case, attempt: str) -> Grade:
     if case.solution and case.folder:
-        bringer, record = labs.machines(attempt)
-        steps = Steps(bringer, record, case.folder)
-        script = honest_day(case.loaded)
-        if case.kind == "honest-day" and script:
-            for host in record.visible():
-                steps.run(host.host, script.name, script.read_text())
-        steps.apply(case.solution)
-        written = case.folder / case.solution.note
-        if written.is_file():
-            text = rendering.script(written, case.loaded, bringer.variant)
-            labs.note(attempt, text)
+        if case.kind == "honest-day":
+            _spend_a_day(labs, case, attempt)
+        labs.apply(attempt, case.folder, case.solution)
     return labs.grade(attempt)
+
+
+def _spend_a_day(labs: Labs, case: Case, attempt: str) -> None:
+    bringer, record = labs.machines(attempt)
+    script = honest_day(case.loaded)
+    if script:
+        steps = Steps(bringer, record, script.parent)
+        for host in record.visible():
+            steps.run(host.host, script.name, script.read_text())
 
 
 def _judged(case: Case, grade: Grade) -> tuple[bool, str]:

@@ -281,15 +281,16 @@ def wait_boot(endpoint: Endpoint, *, previous: str, deadline: float) -> Connecti
     While it goes down, the old machine still answers.
     """
     end = time.monotonic() + deadline
+    last: MachineError | None = None
     for pause in _pauses():
-        connection = connect(endpoint, deadline=_left(end))
+        connection = Connection(endpoint)
         try:
             told = connection.run(f"read -r id < {BOOT_ID}; echo $id", timeout=_left(end))
+        except (Unreachable, CommandTimeout) as error:
+            last = error
+        else:
             if told.stdout.strip() not in ("", previous):
                 return connection
-        except (Unreachable, CommandTimeout):
-            if time.monotonic() >= end:
-                raise
         connection.close()
         if time.monotonic() + pause >= end:
             break
@@ -297,8 +298,8 @@ def wait_boot(endpoint: Endpoint, *, previous: str, deadline: float) -> Connecti
     raise Unreachable(
         f"{endpoint.host} did not boot again within {deadline:.0f} s",
         host=endpoint.host,
-        hint="internbox console shows what it does",
-    )
+        hint=f"internbox console {endpoint.host} shows what it does",
+    ) from last
 
 
 def _pauses() -> Iterator[float]:

@@ -34,7 +34,10 @@ class TomlFile:
 
     def line(self, keys: Keys) -> int:
         """The line, from 1, where the value at `keys` or what holds it is written."""
-        places = dict(_places(self.text))
+        places: dict[Keys, int] = {}
+        for written, number in _places(self.text):
+            for length in range(1, len(written) + 1):
+                places.setdefault(written[:length], number)
         for length in range(len(keys), 0, -1):
             if line := places.get(keys[:length]):
                 return self._refined(line, keys[length:])

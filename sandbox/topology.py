@@ -336,8 +336,8 @@ class Bringer:
         except Unreachable as error:
             log = self.runtime.console_log(host.container)[-2000:]
             raise MachineError(
-                f"{host.host} did not boot within {BOOT_SECONDS:.0f} s"
-                + (f"; its console says:\n{log}" if log.strip() else ""),
+                f"{host.host} did not boot within {BOOT_SECONDS:.0f} s: {error.message}"
+                + (f"\nIts console says:\n{log}" if log.strip() else ""),
                 hint="internbox doctor",
             ) from error
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
@@ -28,7 +27,7 @@ class Values(dict[str, Any]):
 
 def as_values(plain: Any) -> Any:
     """`plain` with each dict as Values, at any depth."""
-    if isinstance(plain, Mapping):
+    if isinstance(plain, dict):
         return Values({str(key): as_values(value) for key, value in plain.items()})
     if isinstance(plain, (list, tuple)):
         return [as_values(value) for value in plain]
@@ -48,7 +47,7 @@ def from_json(text: str) -> Any:
 
 
 def _packed(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: _packed(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_packed(inner) for inner in value]

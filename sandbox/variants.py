@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from sandbox.instants import zone
 from sandbox.models import AnyParameter, Derived, Hash
 from sandbox.scenarios import Loaded
 from sandbox.tomlfile import near
-from sandbox.values import Values, as_values, from_json, to_json
+from sandbox.values import Values, from_json, to_json
 
 __all__ = ["Values", "Variant", "draw", "dump", "new_seed", "parse", "person", "rng"]
 
@@ -28,7 +28,9 @@ _MATERIAL = ("private", "key")  # of key pairs and certificates: secret whatever
 
 @dataclass(frozen=True)
 class Variant:
-    """What a seed made of a scenario. `secrets` names the values that are not to be shown."""
+    """What a seed made of a scenario. `secrets` names the values that are not to be shown; `given`
+    is what formats know beside the values: company (without its people), requester, anchor, fault.
+    """
 
     scenario: str
     seed: str
@@ -36,6 +38,7 @@ class Variant:
     anchor: datetime  # aware, in the scenario's zone
     values: Values
     secrets: frozenset[str]
+    given: Values = field(default_factory=Values)
 
     @property
     def public(self) -> Values:
@@ -55,7 +58,8 @@ class Variant:
 
     def format(self, text: str) -> str:
         """The format `text` over the values; ContentError when it names what there is not."""
-        return fill(text, self.values, f"{self.scenario}, fault {self.fault}")
+        known = {**self.given, **self.values}
+        return fill(text, known, f"{self.scenario}, fault {self.fault}")
 
     def _secret_words(self) -> Iterator[str]:
         for name, value in self.values.items():
@@ -129,7 +133,7 @@ def draw(loaded: Loaded, *, seed: str, anchor: datetime, fault: str | None = Non
     except ContentError as error:
         raise _located(loaded, chosen, error) from None
     hidden = frozenset(name for name in parameters if _is_secret(name, parameters, drawing))
-    return Variant(loaded.id, seed, chosen, local, as_values(values), hidden)
+    return Variant(loaded.id, seed, chosen, local, values, hidden, drawing.given())
 
 
 def _fault(loaded: Loaded, seed: str) -> str:
@@ -171,6 +175,7 @@ def dump(variant: Variant) -> str:
             "anchor": variant.anchor,
             "values": variant.values,
             "secrets": sorted(variant.secrets),
+            "given": variant.given,
         }
     )
 

@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.errors import Busy, InternboxError, UsageError
 from sandbox.paths import Home
-from sandbox.store import LIVING, AttemptRow, Store, home_id
+from sandbox.store import LIVING, AttemptRow, Store
 
 
 @pytest.fixture
@@ -317,7 +317,7 @@ def test_an_older_database_is_brought_up_to_date(
     with Store(home) as store:
         store.add(row())
     monkeypatch.setattr(
-        "sandbox.store.MIGRATIONS",
+        "sandbox.store.schema.MIGRATIONS",
         (*_migrations(), "ALTER TABLE attempts ADD COLUMN mood TEXT; CREATE TABLE extra (a)"),
     )
 
@@ -331,7 +331,7 @@ def test_a_migration_that_breaks_changes_nothing(
 ) -> None:
     Store(home).close()
     broken = (*_migrations(), "CREATE TABLE extra (a); NONSENSE")
-    monkeypatch.setattr("sandbox.store.MIGRATIONS", broken)
+    monkeypatch.setattr("sandbox.store.schema.MIGRATIONS", broken)
     with pytest.raises(InternboxError):
         Store(home)
     monkeypatch.undo()
@@ -350,15 +350,7 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     assert "INTERNBOX_HOME" in caught.value.hint
 
 
-def test_the_home_id_stays(home: Home) -> None:
-    first = home_id(home)
-
-    assert first
-    assert home_id(home) == first
-    assert os.listdir(home.root) == ["home-id"]  # noqa: PTH208
-
-
 def _migrations() -> tuple[str, ...]:
-    from sandbox.store import MIGRATIONS
+    from sandbox.store.schema import MIGRATIONS
 
     return MIGRATIONS

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sandbox.attempts.starting import Starting
 from sandbox.attempts.words import Words
 from sandbox.errors import InternboxError, MachineError, UsageError
+from sandbox.models import Solution
 from sandbox.store import AttemptRow
 
 if TYPE_CHECKING:
@@ -46,6 +48,17 @@ class Working(Starting, Words):
                 hint=f"try {', '.join(names)}",
             )
         return name
+
+    def apply(self, ref: str | None, folder: Path, solution: Solution) -> None:
+        """Does a solution's steps as the learner would, and writes its note."""
+        from sandbox import rendering
+        from sandbox.steps import Steps
+
+        bringer, record = self.machines(ref)
+        Steps(bringer, record, folder).apply(solution)
+        note = folder / solution.note
+        if note.is_file():
+            self.note(ref, rendering.script(note, bringer.loaded, bringer.variant))
 
     def check(self, ref: str | None = None) -> Grade:
         """A quick look with public samples; nothing is recorded but the time of it."""

@@ -60,10 +60,6 @@ def _answers() -> dict[str, Any]:
     from sandbox.grading.results import Grade, NoteResult
     from sandbox.runtime.base import ImageState
 
-    class DoctorAnswer(Struct, frozen=True):
-        findings: list[doctor.Finding]
-        probes: list[doctor.Trial]
-
     return {
         "list": list[attempts.Listed],
         "show": attempts.Listed,
@@ -79,7 +75,7 @@ def _answers() -> dict[str, Any]:
         "status": list[attempts.StatusRow],
         "history": list[attempts.HistoryRow],
         "gc": GcAnswer,
-        "doctor": DoctorAnswer,
+        "doctor": doctor.Examined,
         "images-list": list[ImageState],
         "images-build": ImagesAnswer,
         "render": Rendered,

@@ -84,44 +84,39 @@ def command(
             finally:
                 app.out.done()
 
-        wrapped: Wrapped = call
-        options: list[Callable[[Wrapped], Wrapped]] = [_plain, _quiet]
-        options += [_form] if data else []
-        for option in [*options, _content(hidden=not content)]:
-            wrapped = option(wrapped)
-        make = click.command(name, cls=Command, examples=examples, tail=tail, **settings)
-        return make(wrapped)
+        made = click.command(name, cls=Command, examples=examples, tail=tail, **settings)(call)
+        made.params += _common(data=data, content=content)
+        return made
 
     return decorate
 
 
-_plain = click.option(
-    "--plain",
-    is_flag=True,
-    envvar="INTERNBOX_PLAIN",
-    help="No colours, no layout: for screen readers.",
-)
-_quiet = click.option("-q", "--quiet", is_flag=True, help="No remarks, only data and errors.")
-_form = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    metavar="text|json",
-    help="How to print the data.",
-)
-
-
-def _content(*, hidden: bool) -> Callable[[Wrapped], Wrapped]:
-    return click.option(
-        "--content",
+def _common(*, data: bool, content: bool) -> list[click.Parameter]:
+    """The options that commands share; they stand last in the help."""
+    folders = click.Option(
+        ["--content"],
         multiple=True,
-        hidden=hidden,
+        hidden=not content,
         envvar="INTERNBOX_CONTENT",
         metavar="FOLDER",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
         help="A folder of your own with scenarios/ and graders/.",
     )
+    form = click.Option(
+        ["--format", "form"],
+        type=click.Choice(["text", "json"]),
+        default="text",
+        metavar="text|json",
+        help="How to print the data.",
+    )
+    quiet = click.Option(["-q", "--quiet"], is_flag=True, help="No remarks, only data and errors.")
+    plain = click.Option(
+        ["--plain"],
+        is_flag=True,
+        envvar="INTERNBOX_PLAIN",
+        help="No colours, no layout: for screen readers.",
+    )
+    return [folders, *([form] if data else []), quiet, plain]
 
 
 def complete_attempts(

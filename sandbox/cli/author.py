@@ -47,8 +47,8 @@ def lint(app: App, names: tuple[str, ...]) -> int:
         app.out.dump(findings)
     else:
         views.lint(app.out, findings)
-        name = names[0] if names else "SCENARIO"
-        app.out.next(f"internbox lint {name}" if findings else f"internbox prove {name}")
+        if not findings:
+            app.out.next(f"internbox prove {' '.join(names) or '--all'}")
     return 1 if findings else 0
 
 

@@ -16,6 +16,7 @@ from sandbox.cli.lazy import Entry, LazyGroup
 from sandbox.errors import InternboxError
 
 WRONG_USE, COULD_NOT, OUR_BUG, INTERRUPTED, PIPE_CLOSED = 2, 3, 4, 130, 141
+COMPLETE = "_INTERNBOX_COMPLETE"  # set by the shell's completion script
 
 WORK, LOOK, KEEP, WRITE = "Work", "Look", "Keep in order", "Write scenarios"
 
@@ -36,6 +37,7 @@ COMMANDS = (
     Entry("stop", "learner", "Remove the machines of an attempt.", WORK),
     Entry("status", "upkeep", "What runs now.", LOOK),
     Entry("history", "upkeep", "What you have done so far.", LOOK),
+    Entry("demo", "demo", "Watch a task from start to grade.", LOOK),
     Entry("doctor", "upkeep", "Check this computer, and mend what can be mended.", KEEP),
     Entry("images", "images", "List, build and move the machines' images.", KEEP),
     Entry("gc", "upkeep", "Remove what no attempt owns any more.", KEEP),
@@ -43,6 +45,7 @@ COMMANDS = (
     Entry("new", "author", "Make the folder of a new scenario.", WRITE),
     Entry("lint", "author", "Find mistakes in scenario folders.", WRITE),
     Entry("render", "author", "See what a seed makes of a scenario.", WRITE),
+    Entry("demo", "demo", "See a scenario graded, mended and graded again.", WRITE),
     Entry("prove", "author", "Show that a grader is right.", WRITE),
     Entry("schemas", "author", "Print the JSON Schemas of the files and answers.", WRITE),
 )
@@ -80,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
         )
     previous = _end_like_an_interrupt()
     try:
-        done = cli.main(list(arguments), prog_name="internbox", standalone_mode=False)
+        done = _called(list(arguments))
         sys.stdout.flush()
     except BrokenPipeError:
         return _close_quietly()
@@ -97,6 +100,20 @@ def run(arguments: Sequence[str]) -> int:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+    return done
+
+
+def _called(arguments: list[str]) -> int:
+    """As click's own `main`, which would swallow a closed pipe and an interrupt."""
+    if instruction := os.environ.get(COMPLETE):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, "internbox", COMPLETE, instruction)
+    try:
+        with cli.make_context("internbox", arguments) as context:
+            done = cli.invoke(context)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
     return done if isinstance(done, int) else 0
 
 

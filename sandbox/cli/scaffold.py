@@ -11,6 +11,8 @@ from sandbox.paths import ScenarioFiles
 
 TEMPLATE = Path(__file__).parent / "template"
 GRADER = "grader.py.in"
+# The learner's wheel leaves out every folder called solutions or rejected; authors need these two.
+RENAMED = {"_solutions": "solutions", "_rejected": "rejected"}
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*/[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -40,11 +42,17 @@ def _written(files: ScenarioFiles) -> Iterator[Path]:
         "@TITLE@": slug.replace("-", " ").capitalize(),
     }
     for source in sorted(path for path in TEMPLATE.rglob("*") if path.is_file()):
-        inner = _filled(str(source.relative_to(TEMPLATE)), words)
+        inner = _filled(_named(source), words)
         path = files.grader if inner == GRADER else files.root / inner
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_filled(source.read_text(encoding="utf-8"), words), encoding="utf-8")
         yield path
+
+
+def _named(source: Path) -> str:
+    """The path in the new scenario; marks are still in it."""
+    parts = source.relative_to(TEMPLATE).parts
+    return "/".join(RENAMED.get(part, part) for part in parts)
 
 
 def _filled(text: str, words: dict[str, str]) -> str:

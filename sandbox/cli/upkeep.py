@@ -88,7 +88,7 @@ def doctor(app: App, fix: bool, probe: bool, yes: bool) -> int:
         findings = checks.examine(bench)
     trials = checks.probe(bench) if probe else []
     if app.out.is_json:
-        app.out.dump({"findings": findings, "probes": trials})
+        app.out.dump(checks.Examined(findings, trials))
     else:
         views.findings(app.out, findings)
         if probe:
@@ -128,13 +128,13 @@ def completion(app: App, shell: str | None, install: bool) -> None:
     """Print what makes the tab key complete commands, scenarios, attempts and hosts."""
     from click.shell_completion import get_completion_class
 
-    from sandbox.cli.main import cli
+    from sandbox.cli.main import COMPLETE, cli
 
     name = shell or Path(os.environ.get("SHELL", "")).name
     maker = get_completion_class(name)
     if maker is None:
         raise UsageError(f"which shell? {name or 'yours'} is not known", hint="bash, zsh or fish")
-    source = maker(cli, {}, "internbox", "_INTERNBOX_COMPLETE").source()
+    source = maker(cli, {}, "internbox", COMPLETE).source()
     if not install:
         app.out.data(source)
         return

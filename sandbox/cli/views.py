@@ -262,6 +262,8 @@ def lint(out: Output, rows: Sequence[LintFinding]) -> None:
     """One finding: where, what, and what to do."""
     for row in rows:
         out.data(safe(str(row)))
+        if row.hint:
+            out.data(_wrapped(out, safe(row.hint), indent="  "))
     out.talk(f"{len(rows)} findings" if rows else "no findings")
 
 

@@ -66,7 +66,7 @@ def engine(bench: Bench) -> Finding:
     if not isinstance(found, InternboxError):
         text = f"{found.version}, {found.architecture}, at {found.endpoint}"
         return Finding(name="engine", state="ok", found=text)
-    if "permission" in found.message.lower():
+    if "may not use" in found.message:
         return _refused(bench, found)
     if not bench.engine_is_here:
         return Finding(
@@ -96,7 +96,7 @@ def _refused(bench: Bench, error: InternboxError) -> Finding:
 
 
 def _not_installed(bench: Bench, error: InternboxError) -> Finding:
-    if bench.which("apt-get") and bench.is_root:
+    if bench.which("apt-get") and (bench.is_root or bench.which("sudo")):
         return Finding(
             name="engine",
             state="fixable",

@@ -193,7 +193,7 @@ def systemd_runs(lab: Lab) -> str:
 
 
 def own_network(lab: Lab) -> str:
-    names = lab.expect("ls /sys/class/net").split()
+    names = lab.expect("cd /sys/class/net && ls -d */ | tr -d /").split()
     if sorted(names) != ["lan0", "lo"]:
         raise NotSoError(f"the machine sees {', '.join(names)}, not only lo and lan0")
     return "only lo and its wire"
@@ -245,7 +245,8 @@ def mount_refused(lab: Lab) -> str:
 
 def sysctl_of_network(lab: Lab) -> str:
     lab.expect("systemd-run --quiet --wait --pipe sysctl -w net.ipv4.ip_forward=1")
-    if lab.run("systemd-run --quiet --wait --pipe sysctl -w kernel.panic=7").rc == 0:
+    same = lab.expect("cat /proc/sys/kernel/panic")  # should it be let through, nothing changes
+    if lab.run(f"systemd-run --quiet --wait --pipe sysctl -w kernel.panic={same}").rc == 0:
         raise NotSoError("kernel.* can be written")
     return "net.* can be written, kernel.* not"
 

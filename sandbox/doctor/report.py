@@ -5,10 +5,19 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from sandbox import __version__
 from sandbox.doctor.bench import Bench, Finding
 from sandbox.doctor.probe import Trial
 from sandbox.errors import InternboxError
+
+
+class Examined(Struct, frozen=True):
+    """All that doctor says; no probes unless they were asked for."""
+
+    findings: list[Finding]
+    probes: list[Trial] = []
 
 
 def report(bench: Bench, findings: Sequence[Finding], trials: Sequence[Trial]) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from sandbox.drbg import Drbg
 from sandbox.generators import words
-from sandbox.generators.rhythm import CLOCK, DUTY, STEADY, Rhythm, Span, instants, pieces
+from sandbox.generators.rhythm import CLOCK, DUTY, STEADY, Piece, Rhythm, Span, instants, pieces
 from sandbox.models import Company
 
 Stamp = Literal["iso", "bsd"]
@@ -60,7 +60,7 @@ def nginx_access(
             for second, word in zip(piece.seconds, drawn, strict=True)
         ]
         if probe:
-            due = _due(piece.begin, span, every)
+            due = _due(piece, span, every)
             found += [
                 (second, lines.probe(probe, f"{head}{CLOCK[second]}{zone}")) for second in due
             ]
@@ -85,12 +85,13 @@ def _minutes(span: Span) -> tuple[int, int]:
     return -(-start // 60), (end - 1) // 60
 
 
-def _due(begin: datetime, span: Span, every: int) -> list[int]:
-    """The seconds after the hour at which probes come within one quarter."""
+def _due(piece: Piece, span: Span, every: int) -> list[int]:
+    """The seconds after the hour at which probes come within one piece."""
     first, last = _minutes(span)
-    epoch = int(begin.timestamp()) // 60
-    due = [minute for minute in range(epoch, epoch + 15) if minute % every == 0]
-    return [(begin.minute + minute - epoch) * 60 for minute in due if first <= minute <= last]
+    epoch = int(piece.begin.timestamp()) // 60
+    begin, end = max(epoch, first), min(epoch + piece.minutes - 1, last)
+    due = range(-(-begin // every) * every, end + 1, every)
+    return [(piece.begin.minute + minute - epoch) * 60 for minute in due]
 
 
 class _AccessLines:

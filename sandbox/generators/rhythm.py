@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sandbox.drbg import Drbg
 
@@ -20,7 +20,6 @@ DUTY = (  # logins: somebody is on call, and strangers never sleep
 STEADY = ((10,) * 24, (10,) * 24)  # machines and scanners
 Rhythm = tuple[Sequence[int], Sequence[int]]
 
-_PIECE = 900  # seconds; every time zone's hours begin at a whole quarter
 CLOCK = [f"{second // 60:02d}:{second % 60:02d}" for second in range(3600)]
 
 
@@ -35,47 +34,62 @@ class Span:
 
 @dataclass(frozen=True)
 class Piece:
-    """A quarter of an hour: its beginning in local time, and seconds from the hour's beginning at
-    which something happens, in order."""
+    """An hour, or a quarter of one where the zone's hours do not begin with UTC's: its beginning
+    in local time, how long it is, and seconds from the hour's beginning at which something
+    happens, in order."""
 
     begin: datetime
+    minutes: int
     seconds: list[int]
 
 
 def pieces(rng: Drbg, span: Span, rhythm: Rhythm = OFFICE) -> Iterator[Piece]:
-    """`span.count` instants in order, spread over the quarters of an hour by `rhythm`.
+    """`span.count` instants in order, spread over the pieces of the span by `rhythm`.
 
     Nothing is sorted and no instant is made alone, so that a million of them is quick.
     """
-    quarters = list(_quarters(span, rhythm))
-    total = sum(weight for _, _, _, weight in quarters)
+    parts = list(_parts(span, rhythm))
+    total = sum(part.weight for part in parts)
     before = done = 0
-    for begin, first, length, weight in quarters:
-        before += weight
+    for part in parts:
+        before += part.weight
         count = before * span.count // total - done
         done += count
-        offset = begin.minute * 60 + first
+        offset = part.begin.minute * 60 + part.first
         seconds = [
-            offset + (index << 64 | word) * length // (count << 64)
-            for index, word in enumerate(rng.words(count))
+            offset + (index << 64 | word) * part.length // (count << 64)
+            for index, word in enumerate(rng.words(count) if count else ())
         ]
-        yield Piece(begin, seconds)
+        yield Piece(part.begin, part.minutes, seconds)
 
 
 def instants(rng: Drbg, span: Span, rhythm: Rhythm = OFFICE) -> Iterator[datetime]:
     """The same as datetimes in the span's zone, for things that are not too many."""
     for piece in pieces(rng, span, rhythm):
-        base = piece.begin.timestamp() - piece.begin.minute * 60
-        for second in piece.seconds:
-            yield datetime.fromtimestamp(base + second, piece.begin.tzinfo)
+        if piece.seconds:
+            base = piece.begin.timestamp() - piece.begin.minute * 60
+            for second in piece.seconds:
+                yield datetime.fromtimestamp(base + second, piece.begin.tzinfo)
 
 
-def _quarters(span: Span, rhythm: Rhythm) -> Iterator[tuple[datetime, int, int, int]]:
-    """Each quarter's beginning, and how far into it, how long and how heavy its part is."""
+@dataclass(frozen=True)
+class _Part:
+    """A piece without its instants: those come `first` seconds into it or later."""
+
+    begin: datetime
+    minutes: int
+    first: int
+    length: int
+    weight: int
+
+
+def _parts(span: Span, rhythm: Rhythm) -> Iterator[_Part]:
     start, end = int(span.start.timestamp()), int(span.end.timestamp())
     zone = span.start.tzinfo or UTC
-    for epoch in range(start - start % _PIECE, end, _PIECE):
+    offsets = [one.utcoffset() or timedelta() for one in (span.start, span.end)]
+    size = 900 if any(offset % timedelta(hours=1) for offset in offsets) else 3600
+    for epoch in range(start - start % size, end, size):
         begin = datetime.fromtimestamp(epoch, zone)
-        first, last = max(start - epoch, 0), min(end - epoch, _PIECE)
-        weights = rhythm[1 if begin.weekday() > 4 else 0]
-        yield begin, first, last - first, weights[begin.hour] * (last - first)
+        first, last = max(start - epoch, 0), min(end - epoch, size)
+        weight = rhythm[1 if begin.weekday() > 4 else 0][begin.hour] * (last - first)
+        yield _Part(begin, size // 60, first, last - first, weight)

@@ -33,13 +33,15 @@ _BREAKS = _CONTRASTS | _set(
 class Said:
     """A word in its sentence: its clause, counted from 0, and whether it is asserted there.
 
-    `contrasted`: it is denied, but the next clause says what held instead.
+    `contrasted`: it is denied, but the next clause says what held instead. `doubtful`: its clause
+    denies something, though not this word.
     """
 
     word: Word
     clause: int
     denied: bool = False
     contrasted: bool = False
+    doubtful: bool = False
 
 
 def said(words: Sequence[Word]) -> list[Said]:
@@ -57,7 +59,8 @@ def said(words: Sequence[Word]) -> list[Said]:
         denied = set(range(len(clause))) if supposed else _denied(texts)
         after = clauses[number + 1][0].text if number + 1 < len(clauses) else ""
         for at, word in enumerate(clause):
-            result.append(Said(word, number, at in denied, at in denied and after in _CONTRASTS))
+            contrasted = at in denied and after in _CONTRASTS
+            result.append(Said(word, number, at in denied, contrasted, bool(denied)))
     return result
 
 

@@ -12,6 +12,7 @@ import resource
 import sys
 import threading
 from pathlib import Path
+from typing import NoReturn
 
 FILE_BYTES = 64 * 1024 * 1024  # what a grader that prints for ever may write
 
@@ -41,7 +42,7 @@ UNUSED = (
 )
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Runs the grader named on stdin; the exit code is pytest's and says nothing more."""
     _find_our_package()
     sys.modules["invoke"] = None  # type: ignore[assignment]  # paramiko can do without: 60 ms
@@ -56,7 +57,8 @@ def main() -> int:
     plugin = GraderPlugin(Path(order["grader"]), Path(order["results"]), _next_line)
     code = pytest.main(arguments(order["grader"]), plugins=[plugin])
     plugin.write()
-    return int(code)
+    sys.stdout.flush()
+    os._exit(int(code))  # closing connections in good order would cost 0.1 s for each
 
 
 def arguments(grader: str) -> list[str]:
@@ -93,4 +95,4 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.grading.denial import NEGATORS, Said, said
 from sandbox.grading.results import Missing, NoteResult
 from sandbox.grading.spelling import matches
-from sandbox.grading.words import count, fold, sentences
+from sandbox.grading.words import count, fold, sentences, uncontracted
 from sandbox.models import Fact, NoteToml
 
 BYTES_LIMIT = 64 * 1024
@@ -97,33 +97,38 @@ def _key(wording: str) -> frozenset[str]:
 
 
 def _asserts(text: Sequence[Sequence[Said]], wordings: Iterable[str]) -> bool:
-    split = [fold(wording).split() for wording in wordings]
+    split = [_wanted(wording) for wording in wordings]
     return any(_has(sentence, wanted) for sentence in text for wanted in split if wanted)
 
 
-def _has(sentence: Sequence[Said], wanted: Sequence[str]) -> bool:
+def _wanted(wording: str) -> list[frozenset[str]]:
+    """The words of a wording, each with its alternatives."""
+    return [frozenset(map(uncontracted, word.split("|"))) - {""} for word in fold(wording).split()]
+
+
+def _has(sentence: Sequence[Said], wanted: Sequence[frozenset[str]]) -> bool:
     """All wanted words stand in the sentence, each asserted at least once.
 
     A denied one will do where the next clause says what held instead, with another of the wanted
-    words: "not port 80 but 81" has `port 81`. A wording that itself denies (`not enabled`) wants a
-    negator shortly before one of its words.
+    words: "not port 80 but 81" has `port 81`. Where the wording itself denies, by `not enabled` or
+    `not|unable read`, the words may be denied, and one of them stands in a clause with a negator.
     """
-    plain = [word for word in wanted if word not in NEGATORS]
-    found = [[one for one in sentence if matches(word, one.word)] for word in plain]
+    found = [[one for one in sentence if matches(options, one.word)] for options in wanted]
     if not all(found):
         return False
-    if len(plain) < len(wanted):
-        return any(_follows_negator(sentence, one) for places in found for one in places)
-    asserted = {one.clause for places in found for one in places if not one.denied}
+    plain = [[one for one in places if one.word.text not in NEGATORS] for places in found]
+    if all(plain) and _asserted(plain):
+        return True
+    denying = {one.clause for places in found for one in places if one.word.text in NEGATORS}
+    return any(one.clause in denying for places in plain for one in places)
+
+
+def _asserted(found: Sequence[Sequence[Said]]) -> bool:
+    clauses = {one.clause for places in found for one in places if not one.denied}
     return all(
-        any(not one.denied or (one.contrasted and one.clause + 1 in asserted) for one in places)
+        any(not one.denied or (one.contrasted and one.clause + 1 in clauses) for one in places)
         for places in found
     )
-
-
-def _follows_negator(sentence: Sequence[Said], one: Said) -> bool:
-    at = sentence.index(one)
-    return any(earlier.word.text in NEGATORS for earlier in sentence[max(0, at - 4) : at])
 
 
 def _length(words: int, held: Rubric) -> list[str]:
@@ -135,8 +140,10 @@ def _length(words: int, held: Rubric) -> list[str]:
 
 
 def _contradicted(text: Sequence[Sequence[Said]], contradictions: Iterable[FactText]) -> list[str]:
-    """One sentence however many there are: their number would help with guessing."""
-    if any(_asserts(text, fact.accept) for fact in contradictions):
+    """One problem however many there are: their number would help with guessing. A clause that
+    denies anything contradicts nothing: "the disk was not full" has nothing on the disk."""
+    sure = [[replace(one, denied=one.doubtful) for one in sentence] for sentence in text]
+    if any(_asserts(sure, fact.accept) for fact in contradictions):
         return ["it names a cause that was not the one; say only what you found"]
     return []
 

@@ -55,6 +55,7 @@ class GraderPlugin:
         self._statements: dict[str, Statement] = {}
         self._failures: dict[str, str] = {}  # statement id → message, the last phase of it wins
         self._seconds: dict[str, float] = {}
+        self._ended: set[str] = set()
         self._broken: Broken | None = None
         self._started = 0.0
         self._clock = Clock()
@@ -119,14 +120,12 @@ class GraderPlugin:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         if call.excinfo:
             self._judge(item, call.when, call.excinfo.value)
+        if call.when == "teardown":
+            self._ended.add(self._statements[item.nodeid].id)
         report = yield
         if self._broken:
             item.session.shouldstop = "the grader is broken"
         return report
-
-    def pytest_sessionfinish(self) -> None:
-        for host in self._hosts.values():
-            host.close()
 
     # --- fixtures -----------------------------------------------------------------------------
 
@@ -177,12 +176,49 @@ class GraderPlugin:
 
         return Drbg(self._request.salt.encode(), self._request.scenario)
 
+    @pytest.fixture(scope="session")
+    def generate(self) -> Callable[..., Any]:
+        """Tables and logs as the scenario draws them, but from `salt`.
+
+        `generate("orders", count=200, start="-1d", end="0m", stream="second", …)`: the same call
+        gives the same in every phase of a grade; `stream` tells two of one name apart.
+        """
+
+        def make(
+            name: str,
+            count: int,
+            *,
+            start: str = "-1d",
+            end: str = "0m",
+            stream: str = "",
+            **options: Any,
+        ) -> Any:
+            from sandbox import generators
+            from sandbox.drbg import Drbg
+            from sandbox.instants import shifted
+
+            message = "\0".join((self._request.scenario, name, stream))
+            return generators.generate(
+                name,
+                Drbg(self._request.salt.encode(), message),
+                start=shifted(self._variant.anchor, start),
+                end=shifted(self._variant.anchor, end),
+                count=count,
+                options=options,
+                company=self._request.company,
+            )
+
+        return make
+
     # --- the work -----------------------------------------------------------------------------
 
     def write(self) -> None:
         """Leaves the results for the parent, whole or not at all."""
-        if not self._broken and not self._started:
-            self._break("it ended before its checks began", where=str(self._grader))
+        for statement in self._statements.values():
+            if statement.id not in self._ended:
+                self._break(f"it ended before {statement.id} was asked", where=statement.where)
+        if not self._statements:
+            self._break("it ended before its checks were read", where=str(self._grader))
         result = None if self._broken else self._all()
         report = ChildReport(broken=self._broken, result=result)
         draft = self._results.with_suffix(".draft")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from sandbox.grading.words import Word
@@ -9,13 +10,13 @@ from sandbox.grading.words import Word
 FUZZY_LETTERS = 6  # shorter words must be spelled right: one edit makes another word of them
 
 
-def matches(wanted: str, word: Word) -> bool:
-    """Is `wanted` (folded, perhaps `a|b`, perhaps ending in `*`) this word?
+def matches(options: Iterable[str], word: Word) -> bool:
+    """Is one of `options` (folded, perhaps ending in `*`) this word?
 
     Words of six letters and more may be misspelled by one edit, but not in their first letter;
     numbers, addresses and paths must be exact.
     """
-    return any(_one_matches(option, word.forms) for option in wanted.split("|") if option)
+    return any(_one_matches(option, word.forms) for option in options)
 
 
 def _one_matches(wanted: str, forms: frozenset[str]) -> bool:

@@ -105,6 +105,11 @@ _CONTRACTED = re.compile(
 _CANNOT = re.compile(r"\bcannot\b")
 
 
+def uncontracted(word: str) -> str:
+    """`not` for `couldn't`, `cannot` and their like; any other word is itself."""
+    return "not" if _CONTRACTED.fullmatch(word) or _CANNOT.fullmatch(word) else word
+
+
 def _sentence(text: str) -> Sentence:
     spread = _CANNOT.sub("can not", _CONTRACTED.sub(r"\1 not", text))
     words: list[Word] = []

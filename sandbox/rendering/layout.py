@@ -74,6 +74,13 @@ def layout(loaded: Loaded, variant: Variant, host: str, own: Personality) -> Lay
     return Layout(files, offline, _online_script(steps["online.sh"]))
 
 
+def idle_rules(loaded: Loaded, variant: Variant, host: str) -> Iterator[tuple[str, str]]:
+    """The rules of a host's overlays that fit nothing: the files.toml and the rule's path."""
+    hidden = is_hidden(loaded.settings.hosts[host])
+    for folder in overlays(loaded.files, host, variant.fault, hidden=hidden):
+        yield from _Overlay(loaded, variant, host, folder).idle_rules()
+
+
 def _online_script(steps: list[tuple[str, str]]) -> str:
     if not steps:
         return ""
@@ -165,6 +172,18 @@ class _Overlay:
         for rule in rules:
             if rule.link or rule.directory:
                 yield self._made(rule)
+
+    def idle_rules(self) -> Iterator[tuple[str, str]]:
+        """The rules that set attributes and fit no file here."""
+        targets = [
+            "/" + self.variant.format(path.relative_to(self.folder).as_posix()).removesuffix(".j2")
+            for path in self.folder.rglob("*")
+            if path.is_file()
+        ]
+        for rule in self._rules():
+            stands_alone = rule.link or rule.directory or rule.delete
+            if not stands_alone and not any(fits(rule.path, target) for target in targets):
+                yield self._toml, rule.path
 
     @property
     def _toml(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 from jinja2 import Environment, StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2.meta import find_undeclared_variables
 
 from sandbox.errors import ContentError
 from sandbox.instants import shifted
@@ -22,7 +23,7 @@ from sandbox.rendering.personality import addresses, full_name
 from sandbox.scenarios import Loaded, nics, shown
 from sandbox.tomlfile import near
 from sandbox.values import Values, as_values
-from sandbox.variants import Variant, person
+from sandbox.variants import Variant, draw, person
 
 _CLOCKS = {
     "date": "%-d %B %Y",  # 4 March 2026
@@ -86,9 +87,25 @@ def debrief(loaded: Loaded, variant: Variant) -> str:
 
 
 def text(template: str, loaded: Loaded, variant: Variant, **more: Any) -> str:
-    """A template that learners may read, a hint or a fact's wording; secrets are not there."""
-    values = {**context(loaded, variant, public=True), **more}
+    """A template that learners may read, a hint or a fact's wording; secrets are not there.
+
+    The parameters of other faults are: a note's contradictions are the causes of those.
+    """
+    foreign = _foreign(template, loaded, variant)
+    values = {**foreign, **context(loaded, variant, public=True), **more}
     return render(template, values, "text", hidden=variant.secrets)
+
+
+def _foreign(template: str, loaded: Loaded, variant: Variant) -> dict[str, Any]:
+    """What `template` names of the parameters that only other faults have."""
+    found: dict[str, Any] = {}
+    for fault, described in loaded.settings.faults.items():
+        names = described.parameters.keys() - variant.values.keys() - found.keys()
+        named = {name for name in names if name in template}
+        if named:
+            other = draw(loaded, seed=variant.seed, anchor=variant.anchor, fault=fault)
+            found.update({name: other.public[name] for name in named if name in other.public})
+    return found
 
 
 def script(path: Path, loaded: Loaded, variant: Variant) -> str:
@@ -151,6 +168,14 @@ def _explained(problem: str, values: Mapping[str, Any], hidden: frozenset[str]) 
         return f"'{word}' is secret", "what learners read shows no secret value"
     known = [name for name in values if not name.startswith("_")]
     return f"there is no '{word}'{near(word, known)}", f"known: {', '.join(sorted(known))}"
+
+
+def undeclared(source: str) -> set[str]:
+    """The names that a template takes from outside; none when it is not a good template."""
+    try:
+        return find_undeclared_variables(_environment().parse(source))
+    except TemplateSyntaxError:
+        return set()
 
 
 # --- Jinja2 -----------------------------------------------------------------------------------

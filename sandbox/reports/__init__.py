@@ -31,19 +31,26 @@ def render(grade: Grade, form: str) -> str:
 def write(grade: Grade, form: str, path: Path) -> None:
     """Writes the report to `path`, whole or not at all; its folder is made where it is missing.
 
-    Raises UsageError when that cannot be.
+    A link or a device (/dev/stdout) is written through, never replaced. Raises UsageError when
+    that cannot be.
     """
     content = render(grade, form)
-    draft = path.with_name(f".{path.name}.draft")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not path.is_file():  # /dev/stdout, a pipe
+        if path.is_symlink() or (path.exists() and not path.is_file()):
             path.write_text(content, encoding="utf-8")
-            return
-        draft.write_text(content, encoding="utf-8")
-        draft.replace(path)
+        else:
+            _replace(path, content)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise UsageError(
             f"{path} cannot be written: {error.strerror or error}", hint="name another file"
         ) from None
+
+
+def _replace(path: Path, content: str) -> None:
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        draft.write_text(content, encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -136,7 +137,20 @@ def _placed(url: str, source: str, tls: Tls | None, environ: Mapping[str, str]) 
         )
     parts = urlsplit(url)
     host = (parts.hostname or "") if parts.scheme in ("tcp", "http", "https", "ssh") else ""
+    if parts.scheme == "ssh":  # an alias of ~/.ssh/config is no name that a port is met at
+        host = ssh_settings(host).get("hostname", host)
     local = host in LOCAL_NAMES and parts.scheme != "ssh"
     bind = environ.get("INTERNBOX_BIND") or (LOOPBACK if local else EVERYWHERE)
     connect = environ.get("INTERNBOX_CONNECT") or (LOOPBACK if local else host)
     return EngineEndpoint(url, source, bind, connect, tls if parts.scheme == "tcp" else None)
+
+
+def ssh_settings(host: str) -> dict[str, str]:
+    """What the ssh command would use for `host`, by lower-case keyword; empty without it."""
+    try:
+        told = subprocess.run(
+            ["ssh", "-G", "--", host], capture_output=True, text=True, timeout=10, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    return dict(line.split(" ", 1) for line in told.splitlines() if " " in line)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import docker
 import docker.errors
@@ -15,7 +16,7 @@ import docker.tls
 
 from sandbox.errors import EngineError
 from sandbox.runtime.base import EngineInfo
-from sandbox.runtime.endpoint import EngineEndpoint, Tls
+from sandbox.runtime.endpoint import EngineEndpoint, Tls, ssh_settings
 from sandbox.runtime.failures import OLDEST_API, explained, too_old
 
 PATIENCE = 120  # seconds without an answer; a busy engine may think for a while
@@ -65,7 +66,7 @@ class Engine:
     def _connect(self, timeout: int) -> Any:
         try:
             client = docker.APIClient(
-                base_url=self.endpoint.url,
+                base_url=with_ssh_port(self.endpoint.url),
                 version="auto",
                 timeout=timeout,
                 tls=_tls_config(self.endpoint.tls) if self.endpoint.tls else False,
@@ -125,6 +126,15 @@ class Engine:
                     f"no machine boots on the Docker engine at {self.endpoint}: it is {kind}",
                     hint="use an engine that runs as root, without userns-remap",
                 )
+
+
+def with_ssh_port(url: str) -> str:
+    """An ssh:// URL with the port of ~/.ssh/config, which the SDK would override with 22."""
+    parts = urlsplit(url)
+    if parts.scheme != "ssh" or parts.port:
+        return url
+    port = ssh_settings(parts.hostname or "").get("port", "22")
+    return f"ssh://{parts.netloc}:{port}"
 
 
 def _tls_config(tls: Tls) -> docker.tls.TLSConfig:

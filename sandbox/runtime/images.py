@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from sandbox import labels
 from sandbox.errors import EngineError, ImageError
@@ -120,13 +120,11 @@ def _build(engine: Engine, folders: Home, source: Source, count: str, progress: 
     folders.logs.mkdir(parents=True, exist_ok=True)
     path = folders.logs / f"build-{source.name}-{source.hash}.log"
     with path.open("w", encoding="utf-8") as log:
-        arguments = {}
+        base = source.base
         if source.on_debian:
-            arguments["BASE"] = debian.ensure(engine, source.parent, log, progress)
-        elif source.parent:
-            below = sources.find(source.folder.parent.parent, source.parent, arch)
-            arguments["BASE"] = below.reference
-        _run_build(engine, source, sources.build_context(source, files), arguments, log, progress)
+            base = debian.ensure(engine, source.parent, log, progress)
+        context = sources.build_context(source, files)
+        _run_build(engine, source, context, {"BASE": base} if base else {}, log, progress)
 
 
 def _run_build(
@@ -138,7 +136,9 @@ def _run_build(
     progress: Progress,
 ) -> None:
     last: deque[str] = deque(maxlen=LAST_LINES)
-    with engine.doing(f"building image {source.name}"):
+    doing = f"building image {source.name}"
+    reason = ""
+    with engine.doing(doing):
         events = engine.patient.build(
             fileobj=io.BytesIO(context),
             custom_context=True,
@@ -149,28 +149,24 @@ def _run_build(
             forcerm=True,
             decode=True,
         )
-        for event in events:
-            _follow(event, source, last, log, progress)
+        for event in events:  # to the end, which frees the connection
+            text = str(event.get("stream", ""))
+            log.write(text)
+            last.extend(line for line in text.splitlines() if line.strip())
+            if step := STEP.match(text):
+                progress(f"{doing}: step {step[1]} of {step[2]} …")
+            reason = str(event.get("error", reason)).strip()
+    if reason:
+        raise _failed_build(source, reason, last, log)
 
 
-def _follow(
-    event: dict[str, Any], source: Source, last: deque[str], log: IO[str], progress: Progress
-) -> None:
-    """One word of the builder's: into the log, a step to the person, an error raised."""
-    text = str(event.get("stream", ""))
-    log.write(text)
-    last.extend(line for line in text.splitlines() if line.strip())
-    if step := STEP.match(text):
-        progress(f"building image {source.name}: step {step[1]} of {step[2]} …")
-    if "error" not in event:
-        return
-    reason = str(event["error"]).strip()
+def _failed_build(source: Source, reason: str, last: Iterable[str], log: IO[str]) -> EngineError:
     log.write(f"{reason}\n")
     log.flush()
-    if full := disk_full(reason + " ".join(last), f"building image {source.name}"):
-        raise full
     shown = "\n".join(f"    {line}" for line in last)
-    raise ImageError(
+    if full := disk_full(f"{reason} {shown}", f"building image {source.name}"):
+        return full
+    return ImageError(
         f"image {source.name} could not be built: {reason}\n{shown}",
         hint=f"the whole build is in {log.name}",
     )

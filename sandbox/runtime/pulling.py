@@ -56,10 +56,11 @@ def pull_from_registry(engine: Engine, reference: str, registry: str, *, seconds
     repository, _, tag = reference.rpartition(":")
     with engine.doing(f"naming {there}"):
         engine.api.tag(there, repository, tag=tag)
+        engine.api.remove_image(there)  # the name alone
 
 
 def check(events: Iterable[dict[str, Any]], doing: str) -> None:
-    """Reads the engine's words to the end; an error among them is an ImageError."""
-    for event in events:
-        if "error" in event:
-            raise ImageError(f"{doing}: {event['error']}", hint="internbox doctor")
+    """Reads the engine's words to the end, which frees the connection; ImageError for an error."""
+    errors = [str(event["error"]) for event in events if "error" in event]
+    if errors:
+        raise ImageError(f"{doing}: {errors[-1]}", hint="internbox doctor")

@@ -21,11 +21,13 @@ BASE_LINE = re.compile(r"^ARG\s+BASE=(\S+)\s*$")
 
 @dataclass(frozen=True)
 class Source:
-    """One image folder. `parent` is another image's name, `debian:<release>`, or empty."""
+    """One image folder. `parent` is another image's name, `debian:<release>`, or empty; `base` is
+    the parent's full reference where that is an image of ours."""
 
     name: str
     folder: Path
     parent: str
+    base: str
     hash: str  # 12 hex digits: sources, parents' sources, architecture
 
     @property
@@ -60,16 +62,16 @@ def _find(content: Path, name: str, architecture: str, above: tuple[str, ...]) -
             hint="its first line, ARG BASE=…, names the image below",
         )
     parent = read_parent(folder / "Dockerfile")
-    below = parent
+    base = ""
     if parent and not is_debian(parent):
-        below = _find(content, parent, architecture, (*above, name)).hash
-    digest = hashlib.sha256(f"{name}\0{architecture}\0{below}\0".encode())
+        base = _find(content, parent, architecture, (*above, name)).reference
+    digest = hashlib.sha256(f"{name}\0{architecture}\0{base or parent}\0".encode())
     for path, executable in files(folder):
         text = path.read_bytes()
         place = path.relative_to(folder).as_posix()
         digest.update(f"{place}\0{int(executable)}\0{len(text)}\0".encode())
         digest.update(text)
-    return Source(name, folder, parent, digest.hexdigest()[:12])
+    return Source(name, folder, parent, base, digest.hexdigest()[:12])
 
 
 def _folder(content: Path, name: str, above: tuple[str, ...]) -> Path:

@@ -110,19 +110,20 @@ def leftovers(engine: Engine, home: str, living: Iterable[str]) -> list[Leftover
     found += [
         Leftover("volume", row["Name"], row["Labels"].get(labels.ATTEMPT, ""))
         for row in volumes(engine, labels.owned(home))
-        if row["Labels"].get(labels.ATTEMPT) not in alive
+        if labels.ATTEMPT in row["Labels"] and row["Labels"][labels.ATTEMPT] not in alive
     ]
-    return found + _old_tools(engine)
+    return found + _old_tools(engine, home)
 
 
 def _in_use(row: dict[str, Any], now: float) -> bool:
     """Whether it is a helper of the tools volume that another command may just be using."""
-    return row["Labels"].get(labels.ROLE) == "tools" and now - row["Created"] < SETTLED_SECONDS
+    young = bool(now - row["Created"] < SETTLED_SECONDS)
+    return young and str(row["Labels"].get(labels.ROLE)) == "tools"
 
 
-def _old_tools(engine: Engine) -> list[Leftover]:
+def _old_tools(engine: Engine, home: str) -> list[Leftover]:
     """Tools volumes that no container has, but for the newest."""
-    rows = volumes(engine, [f"{labels.ROLE}=tools"])
+    rows = volumes(engine, labels.owned(home, role="tools"))
     rows.sort(key=lambda row: row.get("CreatedAt") or "")
     return [Leftover("volume", row["Name"], "") for row in rows[:-1] if not _mounted(engine, row)]
 

@@ -34,7 +34,7 @@ def ensure(engine: Engine, home: str, reference: str, folder: Path) -> str:
         if _identity(engine, volume) == _read(note):
             return volume
         with locks.held(folder / "tools", seconds=120, doing="filling the tools volume"):
-            kind = {labels.ROLE: "tools", labels.IMAGE_HASH: reference}
+            kind = {**mark, labels.IMAGE_HASH: reference}
             engine.api.create_volume(volume, labels=kind)
             if not _is_complete(engine, volume, reference, mark):
                 _fill(engine, volume, reference, mark)
@@ -139,6 +139,6 @@ def manifest(engine: Engine, home: str, image: str, volume: str) -> str:
     if status != 0:
         raise ImageError(
             f"the image {image} could not be measured: {said.decode(errors='replace').strip()}",
-            hint="internbox images build --force",
+            hint="internbox doctor --probe",
         )
     return printed.decode(errors="surrogateescape")

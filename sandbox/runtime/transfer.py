@@ -58,16 +58,14 @@ def load(engine: Engine, path: Path, progress: Progress) -> list[str]:
     if not path.is_file():
         raise UsageError(f"{path} is not there", hint="internbox images save FILE writes one")
     progress(f"loading images from {path} …")
-    loaded: list[str] = []
     with engine.doing(f"loading images from {path}"), path.open("rb") as file:
-        for event in engine.patient.load_image(file):
-            if "error" in event:
-                raise ImageError(
-                    f"{path} could not be loaded: {event['error']}",
-                    hint="is it a file that internbox images save wrote, and whole?",
-                )
-            loaded += LOADED.findall(str(event.get("stream", "")))
-    return loaded
+        events = list(engine.patient.load_image(file))
+    if errors := [event["error"] for event in events if "error" in event]:
+        raise ImageError(
+            f"{path} could not be loaded: {errors[-1]}",
+            hint="is it a file that internbox images save wrote, and whole?",
+        )
+    return [found for event in events for found in LOADED.findall(str(event.get("stream", "")))]
 
 
 def push(
@@ -89,7 +87,10 @@ def push(
         with engine.doing(f"pushing {there}"):
             engine.api.tag(reference, repository, tag=tag)
             events = engine.patient.push(repository, tag=tag, stream=True, decode=True)
-            pulling.check(events, f"pushing {there}")
+            try:
+                pulling.check(events, f"pushing {there}")
+            finally:
+                engine.api.remove_image(there)  # the name alone
         pushed.append(there)
     return pushed
 

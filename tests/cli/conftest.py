@@ -67,7 +67,9 @@ def attempt(**changes: Any) -> Attempt:
     return Attempt(**(values | changes))
 
 
-def check(name: str = "page-served", *, before: bool = True, after: bool | None = True) -> CheckResult:
+def check(
+    name: str = "page-served", *, before: bool = True, after: bool | None = True
+) -> CheckResult:
     good = before and after is not False
     return CheckResult(
         id=name,
@@ -205,9 +207,7 @@ class FakeLabs:
 
     def history(self) -> list[HistoryRow]:
         self.did("history")
-        return [
-            HistoryRow(ATTEMPT, "linux/web-service-down", "stopped", 1.7e9, "failed", 40, 2)
-        ]
+        return [HistoryRow(ATTEMPT, "linux/web-service-down", "stopped", 1.7e9, "failed", 40, 2)]
 
     def gc(self) -> list[Leftover]:
         self.did("gc")

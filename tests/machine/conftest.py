@@ -95,9 +95,21 @@ class Machine:
     def run(self, command: str) -> str:
         """Standard output and error of a command that the grader runs, stripped."""
         if self.client is None:
-            self.client = wait_for("the grader's door", self.connect)
+            self.client = self.enter()
         _, out, _ = self.client.exec_command(f"{{ {command}\n}} 2>&1", timeout=60)
         return out.read().decode().strip()
+
+    def enter(self) -> paramiko.SSHClient:
+        try:
+            client: paramiko.SSHClient = wait_for("the grader's door", self.connect)
+        except AssertionError as error:
+            self.container.reload()
+            error.add_note(
+                f"{self.container.attrs['State']}, {self.container.attrs['RestartCount']}"
+            )
+            error.add_note(self.container.logs(tail=30).decode(errors="replace"))
+            raise
+        return client
 
     def wait(self, command: str, answer: str) -> None:
         """Until the command's output ends in `answer`."""

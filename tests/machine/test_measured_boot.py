@@ -42,6 +42,15 @@ def test_the_measured_boot_finds_a_forged_tool(machine: Machine) -> None:
     assert set(found) == folders | {"/usr/bin/dig", "/usr/local/bin/a\\nb"}
 
 
+def test_a_loader_cache_that_leads_astray_is_found(machine: Machine) -> None:
+    machine.run("ldconfig; mkdir /srv/lib; cp -L /lib/*/libz.so.1 /srv/lib/")
+    changed = f"{TOOLS}/machine measure 0 | cut -f7 | grep -c ^/etc/ld.so.cache"
+    assert machine.run(changed) == "0"
+    machine.run("echo /srv/lib > /etc/ld.so.conf.d/x.conf; ldconfig; rm /etc/ld.so.conf.d/x.conf")
+    assert "/srv/lib/libz.so.1" in machine.run("ldconfig -p")
+    assert machine.run(changed) == "1"
+
+
 def test_measure_tells_what_changed_since_an_instant(pair: tuple[Machine, Machine]) -> None:
     now = pair[0].run("touch /root/x; stat -c %.9Z /root/x")
     assert pair[0].run(f"{TOOLS}/machine measure {now}") == ""

@@ -93,6 +93,9 @@ int run_init(bool with_services);
 /* measure.c */
 bool measure(FILE *out, const struct timespec *later_than);
 
+/* loader.c: true when the cache names a library outside the measured places, or cannot be read */
+bool loader_cache_strays(const char *path);
+
 /* sha256.c: a lower case hexadecimal digest of at most `limit` bytes; false when unreadable or longer */
 #define SHA256_HEX 65
 bool sha256_of(int fd, off_t limit, char hex[SHA256_HEX]);

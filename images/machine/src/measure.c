@@ -17,6 +17,9 @@ static const char *const PLACES[] = {
     "/usr/local", "/etc/ld.so.preload", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/systemd/system.conf",
 };
 
+/* Any installed package renews it, so it counts only when it leads out of the places above. */
+#define LOADER_CACHE "/etc/ld.so.cache"
+
 struct walk {
     FILE *out;
     const struct timespec *later_than; /* NULL: all of it */
@@ -120,15 +123,18 @@ static void visit(struct walk *w, int folder, const char *name, int depth) {
     if (S_ISDIR(s.st_mode) && depth < MAX_DEPTH) visit_folder(w, folder, name, depth);
 }
 
+static void visit_place(struct walk *w, const char *place) {
+    free(w->path);
+    w->path = strdup(place);
+    w->size = strlen(place) + 1;
+    if (w->path) visit(w, AT_FDCWD, place, 0);
+    else w->failed = true;
+}
+
 bool measure(FILE *out, const struct timespec *later_than) {
     struct walk w = {.out = out, .later_than = later_than};
-    for (size_t k = 0; k < sizeof PLACES / sizeof *PLACES; k++) {
-        free(w.path);
-        w.path = strdup(PLACES[k]);
-        w.size = strlen(PLACES[k]) + 1;
-        if (!w.path) return false;
-        visit(&w, AT_FDCWD, PLACES[k], 0);
-    }
+    for (size_t k = 0; k < sizeof PLACES / sizeof *PLACES; k++) visit_place(&w, PLACES[k]);
+    if (loader_cache_strays(LOADER_CACHE)) visit_place(&w, LOADER_CACHE);
     free(w.path);
     return !fflush(out) && !ferror(out) && !w.failed;
 }

@@ -96,21 +96,35 @@ static void inherit(int fd) {
     if (fd >= 0) must(fcntl(fd, F_SETFD, 0), "doors");
 }
 
-/* A process of its own, with nothing of PID 1's environment: that holds the grader's keys. */
-void start_server(struct doors doors) {
+static _Noreturn void become_server(struct doors doors, int started) {
     char grader[12], learner[12];
     char *arguments[] = {TOOLS "/machine", "serve", grader, learner, NULL}, *environment[] = {NULL};
-    pid_t child = fork();
-    must(child, "server");
-    if (child > 0) return;
     setsid();
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) discard_output(fd);
     inherit(doors.grader);
     inherit(doors.learner);
     snprintf(grader, sizeof grader, "%d", doors.grader);
     snprintf(learner, sizeof learner, "%d", doors.learner);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) discard_output(fd);
     execve(arguments[0], arguments, environment);
+    write_all(started, &errno, sizeof errno);
     _exit(1);
+}
+
+/* A process of its own, with nothing of PID 1's environment: that holds the grader's keys. It is waited for until
+ * it runs: systemd's first act is to let go of the terminal, and the hang-up ends whoever has no session yet. */
+void start_server(struct doors doors) {
+    int ends[2], error = 0;
+    must(pipe2(ends, O_CLOEXEC), "pipe");
+    pid_t child = fork();
+    must(child, "server");
+    if (child == 0) become_server(doors, ends[1]);
+    close(ends[1]);
+    ssize_t n = read(ends[0], &error, sizeof error); /* its end is the exec */
+    close(ends[0]);
+    if (n) {
+        errno = error;
+        die(TOOLS "/machine serve");
+    }
 }
 
 /* machine serve GRADER LEARNER: numbers of open listening sockets, -1 for a closed door. */

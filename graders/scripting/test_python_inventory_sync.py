@@ -1,0 +1,410 @@
+"""python-inventory-sync: the stock is copied whole and once, in any weather, and keeps being so."""
+
+import json
+import re
+import time
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+pytestmark = pytest.mark.scenario("scripting/python-inventory-sync")
+
+ACCOUNT = "stock"
+SITE = "stock.quillhaven.example"
+CONFIG = "/etc/stock-api/{}.json"
+PAGE = 20
+SECONDS = 35
+NAMES = [
+    "Euro pallet",
+    "Stretch film, 500 mm",
+    "O'Neill crate",
+    'Pipe 3/4"',
+    "Päckchen ß",
+    "100 %s; --",
+]
+ITEMS = "sku, name, site, quantity, extract(epoch FROM changed)::bigint, gone"
+COLUMNS = ["sku", "name", "site", "quantity", "changed", "gone"]
+
+
+# --- the stock, and what our tables must then hold ------------------------------------------------
+
+
+class Stock:
+    """A stock that lives on: `entries` is what the API tells, `known` and `moves` what we have."""
+
+    def __init__(self, rng, feed, anchor):
+        self.rng, self.feed, self.at = rng, feed, anchor - timedelta(days=40)
+        self.live, self.told, self.known, self.moves = {}, [], {}, {}
+        self.seen = 0
+        self.first = 1000 + rng.below(8000)
+
+    def put(self, sku, quantity=None):
+        """The item is there from now on, with a new name or quantity."""
+        rng = self.rng
+        self.at += timedelta(seconds=60 + rng.below(3600))
+        old = self.live.get(sku, {})
+        quantity = rng.between(500, 900) if quantity is None else quantity
+        name = old.get("name") or f"{rng.choice(NAMES)} {rng.below(90)}"
+        site = old.get("site") or rng.choice(["office", "warehouse", "branch"])
+        changed = {"quantity": quantity, "changed": self.at.isoformat()}
+        self.live[sku] = {"sku": sku, "name": name, "site": site, **changed}
+        self.told.append({**self.live[sku], "deleted": False})
+
+    def add(self, count):
+        start = self.first + len(self.live) + len(self.known)
+        for number in range(start, start + count):
+            self.put(f"QH-{number}", self.rng.below(400))
+
+    def move(self, skus):
+        for sku in skus:
+            self.put(sku, self.live[sku]["quantity"] + self.rng.between(1, 50))
+
+    def remove(self, skus):
+        for sku in skus:
+            del self.live[sku]
+            self.at += timedelta(seconds=60)
+            self.told.append({"sku": sku, "changed": self.at.isoformat(), "deleted": True})
+
+    def some(self, count):
+        return self.rng.sample(sorted(self.live), count)
+
+    def entries(self):
+        """For `items`, the list as it shifts: one item is told on two pages."""
+        if self.feed == "changes":
+            return self.told
+        listed = [self.live[sku] for sku in sorted(self.live)]
+        return listed[:PAGE] + listed[PAGE - 1 :]
+
+    def synced(self):
+        """Our tables once everything was copied: the expectation moves on."""
+        if self.feed == "items":
+            entries = list(self.live.values())
+            for sku in self.known.keys() - self.live.keys():
+                self.known[sku]["gone"] = True
+        else:
+            entries, self.seen = self.told[self.seen :], len(self.told)
+        for entry in entries:
+            self.take(entry)
+
+    def take(self, entry):
+        sku, row = entry["sku"], self.known.get(entry["sku"])
+        if entry.get("deleted"):
+            if row:
+                row["gone"] = True
+            return
+        if row and row["quantity"] != entry["quantity"]:
+            self.moves.setdefault(sku, []).append([row["quantity"], entry["quantity"]])
+        changed = int(datetime.fromisoformat(entry["changed"]).timestamp())
+        self.known[sku] = {**entry, "changed": changed, "gone": False}
+        self.known[sku].pop("deleted", None)
+
+
+@pytest.fixture
+def stock(rng, params, anchor):
+    stock = Stock(rng, params.feed, anchor)
+    stock.add(125 + rng.below(14))
+    return stock
+
+
+# --- the trial: a fresh machine, an API and a database that are the grader's ----------------------
+
+
+class Trial:
+    """The learner's program on the fresh machine, against an API and a database of its own."""
+
+    def __init__(self, hosts, params, stock):
+        self.machine, self.api = hosts["runner"], hosts["api"]
+        self.tool = f"/usr/local/bin/{params.tool}"
+        self.params, self.stock = params, stock
+        self.machine.put(self.tool, read_program(hosts["work"], self.tool), mode=0o755)
+        self.secret = stock.rng.bytes(12).hex()
+        tables = "items, movements" + ", feed_position" * (params.feed == "changes")
+        clean = f"TRUNCATE {tables} RESTART IDENTITY; ALTER ROLE trial PASSWORD '{self.secret}'"
+        psql(self.api, "trial", clean)
+
+    def serve(self, **weather):
+        """The API tells the stock as it is now; `weather` is as its settings name it."""
+        settings = {"port": self.params.trial_port, "token": self.secret, "page": PAGE}
+        settings |= {"feed": self.params.feed, "entries": self.stock.entries(), **weather}
+        serve(self.api, "trial", settings)
+
+    @property
+    def environment(self):
+        url = f"http://{SITE}:{self.params.trial_port}/v1"
+        return [
+            *("env", "-i", "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/"),
+            *(f"STOCK_URL={url}", f"STOCK_TOKEN={self.secret}", f"PGHOST={SITE}"),
+            *("PGDATABASE=trial", "PGUSER=trial", f"PGPASSWORD={self.secret}", self.tool),
+        ]
+
+    def run(self):
+        words = ["timeout", "-k", "2", SECONDS, *self.environment]
+        line = "cd / &&" + " %s" * len(words) + " < /dev/null"
+        reply = self.machine.run(line, *words, user=ACCOUNT, timeout=SECONDS + 8)
+        assert reply.rc not in (124, 137), f"{self.tool} had not ended after {SECONDS} seconds"
+        return reply
+
+    def must_copy(self, about, **weather):
+        """One run must end well, and our tables must then be as they should."""
+        self.serve(**weather)
+        reply = self.run()
+        said = brief(reply.stderr.strip().rpartition("\n")[2])
+        assert reply.rc == 0, f"{about}: exit code {reply.rc} instead of 0; {said}"
+        self.stock.synced()
+        self.compare(about)
+
+    def compare(self, about):
+        rows = table(self.api, "trial", ITEMS, "items", "sku")
+        compare(rows, self.stock.known, about)
+        seen = {}
+        for sku, *quantities in table(
+            self.api, "trial", "sku, before, after", "movements", "number"
+        ):
+            seen.setdefault(sku, []).append(quantities)
+        for sku in sorted(seen.keys() | self.stock.moves.keys()):
+            one, other = arrows(seen.get(sku)), arrows(self.stock.moves.get(sku))
+            assert one == other, f"{about}: movements of {sku}: {one}, not {other}"
+
+    def requests(self):
+        return [
+            json.loads(line) for line in self.api.run("cat /var/log/stock-api/trial.jsonl").lines
+        ]
+
+    def kill_at(self, number):
+        """Starts the program, and kills it while the API leaves this request without an answer."""
+        self.serve(trouble={str(number): "hold"})
+        line = "cd / &&" + " %s" * len(self.environment) + " < /dev/null > /dev/null 2>&1 &"
+        self.machine.run(line, *self.environment, user=ACCOUNT)
+        deadline = time.monotonic() + SECONDS / 2
+        while not any(request["kind"] == "hold" for request in self.requests()):
+            asked = f"{len(self.requests())} requests came, not {number}"
+            assert time.monotonic() < deadline, f"the run that is to be killed: {asked}"
+            time.sleep(0.2)
+        self.machine.run("pkill -KILL -u %s", ACCOUNT)
+
+
+def serve(api, name, settings):
+    api.put(CONFIG.format(name), json.dumps(settings), mode=0o640, owner="root:stockapi")
+    reply = api.run(f"systemctl restart stock-api@{name}")
+    if reply.rc:
+        raise RuntimeError(f"the API does not start: {reply.stderr}")
+
+
+def psql(machine, database, command):
+    line = "cd / && runuser -u postgres -- psql -XqAt --set ON_ERROR_STOP=1 --dbname %s"
+    reply = machine.run(line, database, stdin=command)
+    if reply.rc and machine.hidden:
+        raise RuntimeError(reply.stderr)
+    assert reply.rc == 0, f"the database {database} on {machine.name}: {brief(reply.stderr)}"
+    return reply.stdout
+
+
+def table(machine, database, columns, name, order):
+    """The rows of a table as lists."""
+    rows = f"SELECT coalesce(json_agg(json_build_array({columns}) ORDER BY {order}), '[]')"
+    return json.loads(psql(machine, database, f"{rows} FROM {name}"))
+
+
+def read_program(work, path):
+    found = work.run("test -f %s && test -x %s", path, path)
+    assert found.rc == 0, f"there is no executable file {path} on work"
+    program = work.read(path)
+    assert re.match(r"#!.*\bpython", program), f"{path}: its first line does not say Python"
+    return program
+
+
+def compare(rows, known, about):
+    """Our table `items` against what it must hold."""
+    seen = {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in rows}
+    missing, more = sorted(known.keys() - seen.keys()), sorted(seen.keys() - known.keys())
+    assert not missing, f"{about}: {len(missing)} items are not in the table, first {missing[0]}"
+    assert not more, f"{about}: {len(more)} items too many are in the table, first {more[0]}"
+    for sku, row in sorted(known.items()):
+        for column in COLUMNS:
+            one, other = seen[sku][column], row[column]
+            assert one == other, f"{about}: {sku} has {column} {one}, not {other}"
+
+
+def arrows(moves):
+    return ", ".join(f"{before}→{after}" for before, after in moves or []) or "none"
+
+
+def brief(said):
+    said = " ".join(said.split())
+    return said if len(said) <= 160 else said[:159] + "…"
+
+
+# --- the program ----------------------------------------------------------------------------------
+
+
+@pytest.mark.check("first-copy", points=20)
+def test_first_copy(hosts, params, stock):
+    """The first run copies everything."""
+    Trial(hosts, params, stock).must_copy("the first run into empty tables")
+
+
+@pytest.mark.check("rate-limit", points=10, needs="first-copy")
+def test_rate_limit(hosts, params, stock):
+    """It waits as long as the API says."""
+    trial = Trial(hosts, params, stock)
+    trial.must_copy("an API that says 429 now and then", trouble={"2": "429", "5": "429"})
+    early = sum(request["kind"] == "early" for request in trial.requests())
+    assert not early, f"it asked {early} times before the time in Retry-After was over"
+
+
+@pytest.mark.check("rough-weather", points=15, needs="first-copy")
+def test_rough_weather(hosts, params, stock):
+    """Errors, broken connections and broken pages cost time, and nothing else."""
+    kinds = {"1": "503", "3": "drop", "5": "cut", "7": "short"}
+    kinds |= {"9": "500", "10": "502", "11": "short", "12": "cut"}
+    Trial(hosts, params, stock).must_copy("an API with errors and broken pages", trouble=kinds)
+
+
+@pytest.mark.check("second-run", points=15, needs="first-copy")
+def test_second_run(hosts, params, stock):
+    """A further run takes over what is new, and nothing twice."""
+    trial = Trial(hosts, params, stock)
+    trial.must_copy("the first run")
+    trial.must_copy("a second run, when nothing has changed")
+    read = len(stock.entries())
+    if params.feed == "changes":
+        again = min(request["after"] for request in trial.requests())
+        assert again == read, f"the second run read from change {again}, not from {read}"
+    stock.move(stock.some(40))
+    stock.add(6)
+    trial.must_copy("a run after some quantities have changed")
+
+
+@pytest.mark.check("gone", points=10, needs="first-copy")
+def test_gone(hosts, params, stock):
+    """What is gone is marked, not lost; and it may come back."""
+    trial = Trial(hosts, params, stock)
+    trial.must_copy("the first run")
+    leaving = stock.some(9)
+    stock.remove(leaving)
+    trial.must_copy("a run after some items have gone")
+    for sku in leaving[:4]:
+        stock.put(sku)
+    trial.must_copy("a run after some of them came back")
+
+
+@pytest.mark.check("killed", points=15, needs="second-run")
+def test_killed(hosts, params, stock):
+    """Killed half way and run again, it is as if nothing had happened."""
+    trial = Trial(hosts, params, stock)
+    trial.must_copy("the first run")
+    stock.move([*stock.some(70), *stock.some(30)])
+    stock.remove(stock.some(4))
+    stock.add(5)
+    trial.kill_at(4)
+    trial.must_copy("a run after one that was killed at its fourth page")
+    trial.must_copy("one more run after that")
+
+
+@pytest.mark.check("gives-up", points=5, needs="first-copy")
+def test_gives_up(hosts, params, stock):
+    """When the API stays down it gives up, and says so."""
+    trial = Trial(hosts, params, stock)
+    trial.must_copy("the first run")
+    stock.move(stock.some(60))
+    trial.serve(down_after=2)
+    reply = trial.run()
+    about = "an API that goes down at the third page and stays so"
+    assert reply.rc == 1, f"{about}: the exit code is {reply.rc}, not 1"
+    assert reply.stderr.strip(), f"{about}: there is nothing on stderr"
+    asked = sum(request["kind"] == "503" for request in trial.requests())
+    assert asked <= 8, f"{about}: asked {asked} times in vain, not five"
+    gone = psql(trial.api, "trial", "SELECT count(*) FROM items WHERE gone").strip()
+    assert gone == "0", f"{about}: {gone} items are called gone that were only not read"
+    trial.must_copy("a run after the API came back")
+
+
+# --- service and timer ----------------------------------------------------------------------------
+
+
+def shown(work, unit):
+    """The properties of a unit as systemd has them, by name; of a list, all parts."""
+    found = {}
+    for line in work.run("systemctl show --timestamp=unix %s", unit).lines:
+        name, _, value = line.partition("=")
+        found[name] = f"{found[name]} {value}" if name in found else value
+    return found
+
+
+def life_goes_on(api, rng):
+    """One quantity changes in the stock that the learner's own service reads; what it tells now."""
+    settings = json.loads(api.read(CONFIG.format("public")))
+    entries = settings["entries"]
+    item = rng.choice([entry for entry in entries if not entry.get("deleted")])
+    moved = {**item, "quantity": item["quantity"] + 1}
+    if settings["feed"] == "changes":
+        entries.append(moved)
+    else:
+        entries[entries.index(item)] = moved
+    serve(api, "public", settings)
+    return entries
+
+
+@pytest.mark.check("service", points=5, needs="first-copy", within=15)
+def test_service_copies_the_stock(hosts, params, rng, anchor):
+    """The service copies the stock into our database, as the account stock."""
+    work, unit = hosts["work"], f"{params.tool}.service"
+    seen = shown(work, unit)
+    assert seen.get("LoadState") == "loaded", f"there is no {unit} on work"
+    user = seen.get("User") or "root"
+    assert user == ACCOUNT, f"{unit} runs as {user}, not as {ACCOUNT}"
+    stock = Stock(rng, params.feed, anchor)
+    stock.told = life_goes_on(hosts["api"], rng)
+    stock.live = {entry["sku"]: entry for entry in stock.told}
+    stock.synced()
+    started = work.run("timeout 40 systemctl start --wait %s", unit, timeout=50)
+    assert started.rc == 0, f"systemctl start {unit} fails: {brief(started.stderr)}"
+    rows = table(hosts["db"], "stock", ITEMS, "items", "sku")
+    ours = [row for row in rows if row[0] in stock.known or not row[5]]
+    compare(ours, stock.known, f"the database on db after {unit}")
+
+
+@pytest.mark.check("timer", points=5, needs="service")
+def test_timer_waits(hosts, params):
+    """The timer starts the service as often as was asked."""
+    unit = f"{params.tool}.timer"
+    seen = shown(hosts["work"], unit)
+    assert seen.get("LoadState") == "loaded", f"there is no {unit} on work"
+    assert seen["ActiveState"] == "active", f"{unit} is {seen['ActiveState']}: it starts nothing"
+    assert seen["Unit"] == f"{params.tool}.service", f"{unit} starts {seen['Unit']}"
+    assert seen["SubState"] != "elapsed", f"{unit} has no next run"
+    wanted = f"every {params.every} minutes"
+    if found := re.search(r"OnUnit(?:Active|Inactive)USec=(\S+)", seen.get("TimersMonotonic", "")):
+        assert found[1] == f"{params.every}min", f"{unit}: each {found[1]}, not {wanted}"
+        return
+    found = re.search(r"OnCalendar=(.*?) ;", seen.get("TimersCalendar", ""))
+    assert found, f"{unit} does not say when"
+    analyze = "TZ=UTC systemd-analyze calendar --iterations=8 %s"
+    told = re.findall(r"\d{4}-\S+ \d\d:\d\d:\d\d", hosts["runner"].run(analyze, found[1]).stdout)
+    gaps = {later - run for run, later in pairwise(map(datetime.fromisoformat, told))}
+    assert gaps == {timedelta(minutes=params.every)}, f"{unit} has “{found[1]}”, not {wanted}"
+
+
+# --- what must stay -------------------------------------------------------------------------------
+
+
+@pytest.mark.guard("stocktakes", cap=50)
+def test_stocktakes_are_as_they_were(hosts, params):
+    """What the warehouse counted is as it was."""
+    rows = table(hosts["db"], "stock", "sku, counted", "stocktakes", "sku")
+    counted = [[row.sku, row.quantity] for row in params.stock[:30]]
+    assert sorted(rows) == sorted(counted), "the table stocktakes is not as it was"
+
+
+@pytest.mark.guard("rights", cap=60)
+def test_rights_are_as_they_were(hosts):
+    """The role has no more rights than it needs."""
+    more = """
+        SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
+            OR has_table_privilege(oid, 'items', 'DELETE, TRUNCATE')
+            OR has_table_privilege(oid, 'stocktakes', 'INSERT, UPDATE, DELETE, TRUNCATE')
+            OR EXISTS (SELECT FROM pg_auth_members WHERE member = pg_roles.oid)
+        FROM pg_roles WHERE rolname = 'stock_sync'
+    """
+    assert psql(hosts["db"], "stock", more).strip() == "f", "stock_sync has rights it had not"

@@ -1,0 +1,1 @@
+useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin stock

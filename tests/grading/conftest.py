@@ -1,0 +1,142 @@
+"""What the tests of grading share: a grader's child to run, and a real SSH server on loopback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import variants
+from sandbox.grading import child
+from sandbox.grading.results import HostAccess, PhaseResult, Request
+from sandbox.models import Company
+from sandbox.values import as_values
+
+HEAD = 'import pytest\n\npytestmark = pytest.mark.scenario("linux/demo")\n\n'
+COMPANY = Company(
+    name="Quill Haven",
+    domain="quillhaven.example",
+    about="",
+    time_zone="UTC",
+    departments={},
+    sites={},
+    people=[],
+)
+
+
+def make_request(grader: Path, hosts: list[HostAccess] | None = None, **more: Any) -> Request:
+    values = more.pop("values", {"site": "intranet", "pin": "secret-pin-4711"})
+    variant = variants.Variant(
+        scenario="linux/demo",
+        seed="abcdefgh",
+        fault="broken",
+        anchor=datetime(2026, 3, 4, 9, 30, tzinfo=UTC),
+        values=as_values(values),
+        secrets=frozenset({"pin"} & set(values)),
+    )
+    settings: dict[str, Any] = {"phase": "before", "hidden": False, "salt": "sample"}
+    return Request(
+        scenario="linux/demo",
+        grader=str(grader),
+        variant=variants.dump(variant),
+        company=COMPANY,
+        hosts=hosts or [],
+        **(settings | more),
+    )
+
+
+Grading = Callable[..., PhaseResult]
+
+
+@pytest.fixture
+def grading(tmp_path: Path) -> Grading:
+    """Runs the text of a grader in a child: `grading(text, hosts=[…], timeout=60, phase=…)`."""
+
+    def run(text: str, *, timeout: float = 60, **more: Any) -> PhaseResult:
+        folder = tmp_path / "graders"
+        folder.mkdir(exist_ok=True)
+        grader = folder / "test_demo.py"
+        grader.write_text(HEAD + textwrap.dedent(text))
+        return child.run(make_request(grader, **more), timeout=timeout)
+
+    return run
+
+
+@dataclass(frozen=True)
+class Server:
+    """An OpenSSH server that lets the tests' user in."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    folder: Path
+
+    def access(self, name: str = "web") -> HostAccess:
+        import getpass
+
+        return HostAccess(
+            name=name,
+            connect="127.0.0.1",
+            port=self.port,
+            key=str(self.folder / "key"),
+            host_key=" ".join((self.folder / "host.pub").read_text().split()[:2]),
+            user=getpass.getuser(),
+        )
+
+
+CONFIG = """
+HostKey {folder}/host
+AuthorizedKeysFile {folder}/key.pub
+StrictModes no
+UsePAM no
+PidFile none
+ListenAddress 127.0.0.1
+PermitRootLogin yes
+LogLevel ERROR
+"""
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin:/bin")
+    if program is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no sshd: install openssh-server")
+    folder = tmp_path_factory.mktemp("sshd")
+    for name in ("host", "key"):
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        subprocess.run(command, check=True)
+    (folder / "config").write_text(CONFIG.format(folder=folder))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    Path("/run/sshd").mkdir(exist_ok=True)  # sshd asks for it when it runs as root
+    process = subprocess.Popen(
+        [program, "-D", "-e", "-f", str(folder / "config"), "-p", str(port)],
+        stderr=subprocess.DEVNULL,
+    )
+    _wait_for(port)
+    yield Server(process, port, folder)
+    process.terminate()
+    process.wait()
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return

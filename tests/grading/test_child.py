@@ -1,0 +1,227 @@
+"""The grader's child: what it can see, what ends it, what it brings back."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox.errors import GraderError
+from sandbox.grading import child
+from tests.grading.conftest import HEAD, Grading, Server, make_request
+
+PASSES = '''
+@pytest.mark.check("fine", points=100)
+def test_fine():
+    """It is fine."""
+'''
+
+
+def test_a_passing_check_comes_back_with_its_title_and_points(grading: Grading) -> None:
+    result = grading(PASSES)
+    assert [(run.id, run.title, run.points, run.passed) for run in result.checks] == [
+        ("fine", "It is fine", 100, True)
+    ]
+    assert result.unreachable == []
+
+
+def test_it_runs_in_an_empty_folder_with_a_clean_environment(
+    grading: Grading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_USER", "x")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
+    result = grading(
+        '''
+        import os
+
+        @pytest.mark.check("clean", points=100)
+        def test_clean():
+            """Nothing is around."""
+            assert os.listdir(".") == [], str(os.listdir("."))
+            kept = set(os.environ) - {"PYTEST_VERSION", "PYTEST_CURRENT_TEST", "LC_CTYPE"}
+            assert kept == {"PATH", "HOME", "LC_ALL", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"}, str(kept)
+        '''
+    )
+    assert result.checks[0].message == ""
+
+
+FORGE = """
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    return True
+"""
+
+
+@pytest.mark.parametrize("where", ["working folder", "beside the grader", "PYTEST_PLUGINS"])
+def test_code_of_the_student_does_not_run(
+    grading: Grading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    student = tmp_path / "checkout"
+    student.mkdir()
+    (tmp_path / "graders").mkdir()
+    for name in ("conftest.py", "forge.py", "pytest.py", "msgspec.py", "sitecustomize.py"):
+        (student / name).write_text(FORGE)
+    monkeypatch.chdir(student)
+    if where == "beside the grader":
+        (tmp_path / "graders" / "conftest.py").write_text(FORGE)
+        (tmp_path / "graders" / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+    if where == "PYTEST_PLUGINS":
+        monkeypatch.setenv("PYTHONPATH", str(student))
+        monkeypatch.setenv("PYTEST_PLUGINS", "forge")
+    result = grading(
+        '''
+        @pytest.mark.check("false", points=100)
+        def test_false():
+            """It cannot hold."""
+            assert 1 == 2, "one is not two"
+        '''
+    )
+    assert (result.checks[0].passed, result.checks[0].message) == (False, "one is not two")
+
+
+def test_what_a_grader_prints_is_no_result(grading: Grading) -> None:
+    result = grading(
+        '''
+        import sys
+
+        @pytest.mark.check("loud", points=100)
+        def test_loud():
+            """It prints."""
+            print('{"result": {"checks": [], "guards": []}}', flush=True)
+            print("x" * 1_000_000, file=sys.stderr)
+        '''
+    )
+    assert [run.id for run in result.checks] == ["loud"]
+
+
+def test_a_child_is_killed_at_its_time_limit_with_all_it_started(
+    grading: Grading, tmp_path: Path
+) -> None:
+    pid = tmp_path / "pid"
+    began = time.monotonic()
+    with pytest.raises(GraderError, match="did not end within 3 seconds"):
+        grading(
+            f'''
+            import subprocess, time
+
+            @pytest.mark.check("slow", points=100)
+            def test_slow():
+                """It sleeps."""
+                sleeper = subprocess.Popen(["sleep", "300"])
+                open({str(pid)!r}, "w").write(str(sleeper.pid))
+                time.sleep(300)
+            ''',
+            timeout=3,
+        )
+    assert time.monotonic() - began < 30
+    assert _ended(int(pid.read_text()))
+
+
+def _ended(pid: int) -> bool:
+    """Gone, or a zombie that nobody has waited for."""
+    status = Path(f"/proc/{pid}/status")
+    return not status.exists() or "State:\tZ" in status.read_text()
+
+
+def test_a_child_that_dies_leaves_no_grade(grading: Grading) -> None:
+    with pytest.raises(GraderError, match=r"ended without results \(exit code 7\)"):
+        grading(
+            '''
+            import os
+
+            @pytest.mark.check("dies", points=100)
+            def test_dies():
+                """It ends its process."""
+                os._exit(7)
+            '''
+        )
+
+
+def test_what_was_printed_goes_with_the_error(grading: Grading) -> None:
+    with pytest.raises(GraderError) as caught:
+        grading(
+            '''
+            @pytest.mark.check("wrong", points=100)
+            def test_wrong():
+                """It is wrong."""
+                print("this was printed", flush=True)
+                raise KeyError("oops")
+            '''
+        )
+    notes = "\n".join(caught.value.__notes__)
+    assert "this was printed" in notes
+    assert "KeyError: 'oops'" in notes
+
+
+def test_a_prepared_child_waits_for_its_request(tmp_path: Path) -> None:
+    grader = tmp_path / "test_demo.py"
+    seen = tmp_path / "seen"
+    grader.write_text(
+        HEAD
+        + textwrap.dedent(f'''
+            open({str(seen)!r}, "a").write("collected ")
+
+            @pytest.mark.check("ran", points=100)
+            def test_ran():
+                """It ran."""
+                open({str(seen)!r}, "a").write("ran")
+            ''')
+    )
+    with child.prepare(grader) as prepared:
+        deadline = time.monotonic() + 30
+        while not seen.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        assert seen.read_text() == "collected "
+        result = prepared.go(make_request(grader), timeout=30)
+    assert seen.read_text() == "collected ran"
+    assert result.checks[0].passed
+
+
+def test_a_child_that_was_never_used_can_be_closed(tmp_path: Path) -> None:
+    grader = tmp_path / "test_demo.py"
+    grader.write_text(HEAD + PASSES)
+    prepared = child.prepare(grader)
+    prepared.close()
+    prepared.close()
+    assert _ended(prepared._process.pid)
+
+
+def test_a_child_ends_when_its_parent_does(tmp_path: Path) -> None:
+    grader = tmp_path / "test_demo.py"
+    grader.write_text(HEAD + PASSES)
+    prepared = child.prepare(grader)
+    assert prepared._process.stdin
+    prepared._process.stdin.close()
+    assert prepared._process.wait(30) == 3
+    prepared.close()
+
+
+def test_no_bytecode_is_left_beside_the_grader(grading: Grading, tmp_path: Path) -> None:
+    grading(PASSES)
+    assert [entry.name for entry in (tmp_path / "graders").iterdir()] == ["test_demo.py"]
+
+
+def test_ten_checks_over_ssh_cost_little(grading: Grading, sshd: Server) -> None:
+    import resource
+
+    text = "".join(
+        f'''
+@pytest.mark.check("c{number}", points=10)
+def test_{number}(hosts):
+    """Hello {number}."""
+    reply = hosts["web"].run("echo %s", {number})
+    assert reply.stdout == "{number}\\n", reply.stderr
+'''
+        for number in range(10)
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = grading(text, hosts=[sshd.access()])
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert all(run.passed for run in result.checks)
+    assert used < 1.5  # CPU seconds; some 0.35 where nothing else runs

@@ -1,0 +1,140 @@
+"""What the engine is asked for to make a machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sandbox import labels
+from sandbox.runtime import container
+from sandbox.runtime.base import MachineSpec, Place, Placement, VolumeSpec, WireSpec
+from sandbox.runtime.endpoint import EngineEndpoint
+
+WIRE = WireSpec("lan", "lan0", "02:00:00:00:00:07")
+PLACEMENT = Placement(
+    {
+        "web": Place("web", "10.213.224.20", "127.0.0.1", 20001, 20002),
+        "desk": Place("desk", "10.213.224.30", "127.0.0.1", 20003),
+        "db": Place("db", "10.213.224.25", "127.0.0.1", 20004, 20005),
+    },
+    {"lan": 5001},
+)
+
+
+class FakeEngine:
+    """An engine of two processors with the security options given."""
+
+    endpoint = EngineEndpoint("unix:///x", "test")
+
+    def __init__(self, *security: str) -> None:
+        self._security = security
+
+    def facts(self) -> dict[str, Any]:
+        return {"NCPU": 2}
+
+    def security(self) -> tuple[str, ...]:
+        return self._security
+
+    def clock(self) -> float:
+        return 1700000000.25
+
+
+def spec(**more: Any) -> MachineSpec:
+    return MachineSpec("a1", "linux/x", "web", "internbox/base:1", "web", wires=(WIRE,), **more)
+
+
+def asked(machine: MachineSpec, *security: str) -> dict[str, Any]:
+    engine: Any = FakeEngine(*security)
+    return container.request(engine, "home1", machine, PLACEMENT, "tools")
+
+
+def test_a_wire_names_nic_number_mac_and_all_other_hosts() -> None:
+    wire = container.wire(WIRE, "web", PLACEMENT)
+
+    assert wire == "lan0,5001,02:00:00:00:00:07,10.213.224.25+10.213.224.30,,"
+
+
+def test_a_host_without_systemd_is_told_its_address() -> None:
+    nic = WireSpec("lan", "lan0", "02:00:00:00:00:07", "10.20.1.5/24", "10.20.1.1")
+
+    assert container.wire(nic, "web", PLACEMENT).endswith(",10.20.1.5/24,10.20.1.1")
+
+
+def test_only_hosts_of_learners_let_them_in() -> None:
+    seen = container.environment(spec(), PLACEMENT, 1.0)
+    hidden = container.environment(spec(hidden=True), PLACEMENT, 1.0)
+
+    assert seen["INTERNBOX_LEARNER"] == "1"
+    assert "INTERNBOX_LEARNER" not in hidden
+
+
+def test_the_creation_is_told_by_the_engines_clock() -> None:
+    assert asked(spec())["environment"]["INTERNBOX_CREATED"] == "1700000000.250"
+
+
+def test_ports_are_bound_where_the_endpoint_says() -> None:
+    bindings = asked(spec())["host_config"]["PortBindings"]
+
+    assert bindings == {
+        "2222/tcp": [{"HostIp": "127.0.0.1", "HostPort": "20001"}],
+        "2200/tcp": [{"HostIp": "127.0.0.1", "HostPort": "20002"}],
+    }
+
+
+def test_the_tools_are_read_only() -> None:
+    (tools,) = asked(spec())["host_config"]["Mounts"]
+
+    assert (tools["Source"], tools["Target"], tools["ReadOnly"]) == (
+        "tools",
+        "/opt/internbox",
+        True,
+    )
+
+
+def test_a_volume_is_mounted_at_its_path() -> None:
+    mounts = asked(spec(volumes=(VolumeSpec("/srv/data", "8m", 0),)))["host_config"]["Mounts"]
+
+    assert (mounts[1]["Source"], mounts[1]["Target"]) == ("internbox-a1-web.0", "/srv/data")
+
+
+def test_limits_of_the_spec_reach_the_engine() -> None:
+    config = asked(spec(memory="128m", cpus=0.5, pids=99))["host_config"]
+
+    assert (config["Memory"], config["MemorySwap"]) == (128 << 20, 128 << 20)
+    assert (config["NanoCpus"], config["PidsLimit"]) == (500_000_000, 99)
+
+
+def test_no_more_processors_are_asked_for_than_there_are() -> None:
+    assert asked(spec(cpus=8.0))["host_config"]["NanoCpus"] == 2_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("security", "option"),
+    [("apparmor", "apparmor=unconfined"), ("selinux", "label=disable")],
+)
+def test_what_forbids_mounts_is_off_only_where_it_is(security: str, option: str) -> None:
+    assert option in asked(spec(), security)["host_config"]["SecurityOpt"]
+    assert option not in asked(spec(), "seccomp")["host_config"]["SecurityOpt"]
+
+
+def test_it_is_never_privileged_and_bind_mounts_nothing() -> None:
+    config = asked(spec())["host_config"]
+
+    assert "Privileged" not in config
+    assert "Binds" not in config
+    assert {mount["Type"] for mount in config["Mounts"]} == {"volume"}
+
+
+def test_labels_say_whose_it_is() -> None:
+    mark = asked(spec())["labels"]
+
+    assert mark[labels.HOME] == "home1"
+    assert (mark[labels.ATTEMPT], mark[labels.HOST], mark[labels.ROLE]) == ("a1", "web", "machine")
+    assert mark[labels.ADDRESS] == "10.213.224.20"
+
+
+def test_a_volume_is_a_file_system_of_that_size() -> None:
+    options = container.volume_options("64m", 4000)
+
+    assert options == {"type": "tmpfs", "device": "tmpfs", "o": "size=64m,nr_inodes=4000,mode=0755"}

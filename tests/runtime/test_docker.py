@@ -1,0 +1,323 @@
+"""Machines on the real engine: made, joined, rebooted, found again and removed."""
+
+from __future__ import annotations
+
+import io
+import select
+import socket
+import tarfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import labels, ssh
+from sandbox.errors import EngineError
+from sandbox.paths import Home
+from sandbox.runtime.base import Placement, Runtime, VolumeSpec
+from sandbox.runtime.docker import DockerRuntime
+from sandbox.runtime.failures import PortTaken
+from sandbox.runtime.placement import Reservations
+
+pytestmark = pytest.mark.engine
+
+BOOT_SECONDS = 30.0
+
+
+def boot_id(link: ssh.Connection) -> str:
+    return link.run("cat /opt/internbox/boot/boot_id").stdout.strip()
+
+
+def eventually(truth: Callable[[], bool], seconds: float = 15.0) -> bool:
+    end = time.monotonic() + seconds
+    while not truth():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_it_is_a_runtime(runtime: DockerRuntime) -> None:
+    promised: Runtime = runtime
+
+    assert promised.info().clock == pytest.approx(time.time(), abs=5)
+
+
+def test_two_machines_meet_on_their_wire_and_nothing_else(lab: Any) -> None:
+    web, desk = lab.spec("web", "10.9.0.1/24"), lab.spec("desk", "10.9.0.2/24", hidden=True)
+    placement = lab.up(web, desk)
+
+    with lab.connect("desk", placement) as link:
+        reached = eventually(lambda: link.run("ping -c1 -W1 10.9.0.1").rc == 0)
+        full = link.run("ping -c1 -W2 -M do -s 1472 10.9.0.1")
+        routes = link.run("ip route").stdout
+        outside = link.run(f"ping -c1 -W1 {placement.places['web'].address}")
+
+    assert reached
+    assert full.rc == 0, full.stdout
+    assert "default" not in routes
+    assert outside.rc != 0
+
+
+def test_files_are_there_at_the_first_boot(lab: Any) -> None:
+    placement = lab.up(lab.spec("web", "10.9.0.1/24"))
+
+    with lab.connect("web", placement) as link:
+        assert eventually(lambda: "10.9.0.1/24" in link.run("ip -br address").stdout)
+
+
+def test_a_folder_in_the_archive_does_not_replace_a_link(lab: Any) -> None:
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w") as tar:
+        folder = tarfile.TarInfo("lib")
+        folder.type = tarfile.DIRTYPE
+        tar.addfile(folder)
+    spec = replace(lab.spec("web"), archive=held.getvalue())
+
+    with pytest.raises(EngineError, match="laying the files of web"):
+        lab.runtime.create(spec, lab.runtime.place([spec]))
+
+
+def test_a_restart_is_a_new_boot_that_keeps_files_and_volumes(lab: Any) -> None:
+    volume = VolumeSpec("/srv/small", "8m", 0)
+    placement = lab.up(lab.spec("web", volumes=(volume,)))
+    endpoint = lab.endpoint("web", placement)
+    with lab.connect("web", placement) as link:
+        before = boot_id(link)
+        link.run("echo disk > /srv/small/f; echo layer > /root/f; echo memory > /tmp/f")
+
+    lab.runtime.restart(lab.containers["web"])
+    with ssh.wait_boot(endpoint, previous=before, deadline=BOOT_SECONDS) as link:
+        after = boot_id(link)
+        kept = link.run("cat /srv/small/f /root/f; ls /tmp/f").stdout
+
+    assert after != before
+    assert kept == "disk\nlayer\n"
+
+
+def test_a_volume_is_as_small_as_asked(lab: Any) -> None:
+    volume = VolumeSpec("/srv/small", "1m", 20)
+    placement = lab.up(lab.spec("web", volumes=(volume,)))
+
+    with lab.connect("web", placement) as link:
+        full = link.run("head -c 2000000 /dev/zero > /srv/small/f")
+        files = link.run("for i in $(seq 40); do echo > /srv/small/n$i; done")
+
+    assert "No space left" in full.stderr
+    assert "No space left" in files.stderr
+
+
+def test_processes_are_limited(lab: Any) -> None:
+    placement = lab.up(lab.spec("web", pids=60))
+
+    with lab.connect("web", placement) as link:
+        crowd = link.run("(for i in $(seq 100); do sleep 2 & done) 2>&1", timeout=20)
+
+    assert "Resource temporarily unavailable" in crowd.stdout
+
+
+def test_tmp_is_limited(lab: Any) -> None:
+    placement = lab.up(lab.spec("web"))
+
+    with lab.connect("web", placement) as link:
+        full = link.run("head -c 80000000 /dev/zero > /tmp/f")
+        script = link.run("echo 'echo ran' > /tmp/f; chmod +x /tmp/f; /tmp/f")
+
+    assert "No space left" in full.stderr
+    assert script.stdout == "ran\n"
+
+
+def test_a_stopped_machine_starts_again_with_its_files(lab: Any) -> None:
+    placement = lab.up(lab.spec("web"))
+    with lab.connect("web", placement) as link:
+        link.run("echo kept > /root/f")
+
+    lab.runtime.stop(lab.containers["web"])
+    (stopped,) = lab.runtime.machines(lab.attempt)
+    lab.runtime.start(lab.containers["web"])
+
+    assert stopped.state == "exited"
+    with lab.connect("web", placement) as link:
+        assert link.run("cat /root/f").stdout == "kept\n"
+
+
+def test_machines_are_found_by_label(lab: Any) -> None:
+    lab.up(lab.spec("web"), lab.spec("desk", hidden=True, role="fresh"))
+
+    found = {row.host: row for row in lab.runtime.machines(lab.attempt, memory=True)}
+
+    assert set(found) == {"web", "desk"}
+    assert (found["web"].role, found["web"].hidden) == ("machine", False)
+    assert (found["desk"].role, found["desk"].hidden) == ("fresh", True)
+    assert found["web"].state == "running"
+    assert 1 < found["web"].memory_mib < 256
+    assert found["web"].created == pytest.approx(time.time(), abs=60)
+
+
+def test_removal_can_be_narrowed_to_a_role(lab: Any) -> None:
+    lab.up(lab.spec("web"), lab.spec("again", hidden=True, role="fresh"))
+
+    lab.runtime.remove(lab.attempt, role="fresh")
+
+    assert [row.host for row in lab.runtime.machines(lab.attempt)] == ["web"]
+
+
+def test_what_no_living_attempt_owns_is_left_over(lab: Any) -> None:
+    lab.up(lab.spec("web", volumes=(VolumeSpec("/srv/small", "1m", 0),)))
+
+    living = [row for row in lab.runtime.leftovers([lab.attempt]) if row.attempt == lab.attempt]
+    dead = [row for row in lab.runtime.leftovers([]) if row.attempt == lab.attempt]
+    gone = lab.runtime.discard(dead)
+
+    assert living == []
+    assert sorted(row.kind for row in dead) == ["container", "container", "volume"]
+    assert sorted(gone, key=str) == sorted(dead, key=str)
+    assert [row for row in lab.runtime.leftovers([]) if row.attempt == lab.attempt] == []
+
+
+def test_another_state_folder_sees_and_removes_nothing_of_it(lab: Any, tmp_path: Path) -> None:
+    lab.up(lab.spec("web"))
+    other = DockerRuntime(Home(tmp_path / "other", tmp_path / "cache"))
+
+    seen = other.machines(), other.leftovers([]), other.remove(lab.attempt)
+
+    assert seen == ([], [], [])
+    assert len(lab.runtime.machines(lab.attempt)) == 1
+
+
+def test_two_users_of_one_engine_get_different_places(lab: Any, tmp_path: Path) -> None:
+    placement = lab.up(lab.spec("web"))
+    other = DockerRuntime(Home(tmp_path / "other", tmp_path / "cache"))
+
+    taken = other._taken(Reservations(tmp_path / "none"))
+
+    assert placement.places["web"].address in taken.addresses
+    assert placement.places["web"].learner_port in taken.ports
+
+
+def test_starts_at_the_same_time_get_different_places(lab: Any) -> None:
+    specs = [[lab.spec(f"h{n}-{k}") for k in range(3)] for n in range(6)]
+
+    with ThreadPoolExecutor(6) as pool:
+        placements = list(pool.map(lab.runtime.place, specs))
+
+    places = [place for placement in placements for place in placement.places.values()]
+    assert len({place.address for place in places}) == 18
+    assert len({place.grader_port for place in places}) == 18
+
+
+@pytest.fixture
+def busy_port() -> Any:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def with_port(placement: Placement, host: str, port: int) -> Placement:
+    place = replace(placement.places[host], grader_port=port)
+    return Placement({**placement.places, host: place}, placement.vnis)
+
+
+def test_a_port_taken_meanwhile_is_told(lab: Any, busy_port: int) -> None:
+    spec = lab.spec("web")
+    placement = with_port(lab.runtime.place([spec]), "web", busy_port)
+
+    made = lab.runtime.create(spec, placement)
+
+    with pytest.raises(PortTaken):
+        lab.runtime.start(made)
+
+
+def test_launch_takes_another_port_instead(lab: Any, busy_port: int) -> None:
+    spec = lab.spec("web")
+    placement = with_port(lab.runtime.place([spec]), "web", busy_port)
+
+    address = placement.places["web"].address
+    lab.launch(spec, placement)
+
+    assert placement.places["web"].grader_port != busy_port
+    assert placement.places["web"].address == address
+    with lab.connect("web", placement) as link:
+        assert link.run("echo yes").stdout == "yes\n"
+
+
+def test_a_host_can_be_made_anew_in_its_place(lab: Any) -> None:
+    spec = lab.spec("web", volumes=(VolumeSpec("/srv/small", "1m", 0),))
+    placement = lab.up(spec)
+    with lab.connect("web", placement) as link:
+        link.run("touch /root/old /srv/small/old")
+
+    lab.runtime.remove(lab.attempt, host="web")
+    lab.launch(spec, placement)
+
+    with lab.connect("web", placement) as link:
+        assert link.run("ls /root/old /srv/small/old").stdout == ""
+
+
+def test_the_console_asks_for_a_login(lab: Any) -> None:
+    placement = lab.up(lab.spec("web"))
+    with lab.connect("web", placement) as link:
+        eventually(lambda: link.run("systemctl is-active console-getty").rc == 0)
+    stream = lab.runtime.attach(lab.containers["web"])
+
+    stream.send(b"\n")
+    seen = b""
+    while b"login:" not in seen and select.select([stream.fileno()], [], [], 10)[0]:
+        seen += stream.recv(4096)
+    stream.close()
+
+    assert b"login:" in seen
+
+
+def test_the_console_is_kept_in_a_log(lab: Any) -> None:
+    lab.up(lab.spec("web"))
+
+    assert eventually(lambda: "Debian" in lab.runtime.console_log(lab.containers["web"]))
+
+
+def test_a_machine_that_is_gone_is_told_with_a_cure(lab: Any) -> None:
+    with pytest.raises(EngineError, match="no longer there") as caught:
+        lab.runtime.restart("0" * 64)
+
+    assert "internbox reset" in caught.value.hint
+
+
+def test_nothing_ever_execs_into_a_machine(lab: Any) -> None:
+    since = int(lab.runtime.engine.clock()) - 1
+    placement = lab.up(lab.spec("web"))
+    with lab.connect("web", placement) as link:
+        link.run("true")
+    lab.runtime.restart(lab.containers["web"])
+    lab.runtime.machines(lab.attempt, memory=True)
+
+    events = lab.runtime.engine.api.events(
+        since=since,
+        until=int(lab.runtime.engine.clock()) + 1,
+        filters={"label": [f"{labels.ATTEMPT}={lab.attempt}"]},
+        decode=True,
+    )
+    actions = [event["Action"] for event in events]
+
+    assert "start" in actions
+    assert not [action for action in actions if action.startswith("exec")]
+
+
+def test_the_manifest_lists_what_a_clean_image_holds(lab: Any) -> None:
+    text = lab.runtime.manifest(lab.image)
+
+    assert "/usr/bin/bash" in text
+
+
+def test_no_helper_of_the_tools_volume_is_left(lab: Any) -> None:
+    lab.runtime.manifest(lab.image)
+
+    rows = lab.runtime.engine.api.containers(
+        all=True, filters={"label": [f"{labels.HOME}={lab.runtime.home}", f"{labels.ROLE}=tools"]}
+    )
+
+    assert rows == []

@@ -4,7 +4,9 @@ $INTERNBOX_HOME, or the platform's state folder for internbox/
 ├── internbox.db            attempts, grades, hints, notes (SQLite)
 ├── home-id                 the label value that marks what this folder owns on the engine
 ├── trusted                 folders whose graders the user agreed to run
-├── logs/                   one file per bug, with what to paste into an issue
+├── logs/                   one file per bug, with what to paste into an issue; image builds
+├── locks/                  held while places are chosen or images built
+├── reserved.json           places chosen for machines that are not made yet
 └── attempts/<id>/          0700
     ├── lock                held while a command works on the attempt
     ├── ssh_config          0600; `ssh -F …/ssh_config <host>`
@@ -14,6 +16,7 @@ $INTERNBOX_HOME, or the platform's state folder for internbox/
 the platform's cache folder for internbox/
 ├── index.json              the list of scenarios, by modification time
 ├── manifests/<image id>    what a clean image holds, for the tamper check
+├── artifacts/              downloaded files that images need
 └── proof/                  cells already proven
 """
 
@@ -71,6 +74,18 @@ class Home:
     @property
     def logs(self) -> Path:
         return self.root / "logs"
+
+    @property
+    def locks(self) -> Path:
+        return self.root / "locks"
+
+    @property
+    def reserved(self) -> Path:
+        return self.root / "reserved.json"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.cache / "artifacts"
 
     @property
     def index(self) -> Path:

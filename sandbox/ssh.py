@@ -65,7 +65,7 @@ class Result:
     truncated: bool = False  # there was more than the limit; reading stopped there
 
 
-class CommandTimeout(MachineError):  # noqa: N818 - beside the errors of sandbox.errors
+class CommandTimeout(MachineError):
     """A command did not end in time; the output so far is kept."""
 
     def __init__(self, message: str, *, stdout: str = "", stderr: str = "") -> None:

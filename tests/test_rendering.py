@@ -205,7 +205,7 @@ def test_names_that_a_template_needs_are_known_without_rendering() -> None:
 
 
 def test_a_template_loses_its_suffix_and_is_rendered(lab: Lab) -> None:
-    assert lab.text("/etc/motd.d/10-site") == f"welcome to {lab.variant().values.site}"
+    assert lab.text("/etc/motd.d/10-site") == f"welcome to {lab.variant().values.site}\n"
 
 
 def test_other_files_are_laid_byte_by_byte(lab: Lab) -> None:
@@ -213,7 +213,7 @@ def test_other_files_are_laid_byte_by_byte(lab: Lab) -> None:
 
 
 def test_the_companys_overlay_is_for_machines_that_learners_see(lab: Lab) -> None:
-    assert lab.text("/etc/motd") == "Property of Pebble & Daughters."
+    assert lab.text("/etc/motd") == "Property of Pebble & Daughters.\n"
     assert "/etc/motd" not in {file.path for file in lab.layout(host="desk").files}
 
 
@@ -324,9 +324,9 @@ def test_a_firms_own_software_may_be_laid(lab: Lab, path: str) -> None:
         ('path = "/etc/*"\nlink = "/x"', "stands for several paths"),
         ('path = "/usr/bin/x"\nlink = "/x"', "nothing may be laid below /usr/bin"),
         ('path = "/etc/../usr/bin/x"\nlink = "/x"', "leads upwards"),
-        ('path = "/srv/site"\nlink = "/x"', "nothing can lie below it"),
-        ('path = "/x"\nmtime = "soon"', "files.toml: files[4].mtime: 'soon' is not a distance"),
-        ('path = "/x"\nmode = "rwx"', "files.toml:22: files[4].mode: does not fit the form"),
+        ('path = "/srv/site"\nlink = "/x"', "/srv/site/index.txt lies below /srv/site, a link"),
+        ('path = "/x"\nmtime = "soon"', "files.toml: '/x': mtime: 'soon' is not a distance"),
+        ('path = "/x"\nmode = "rwx"', "files.toml:23: files[4].mode: does not fit the form"),
     ],
 )
 def test_a_rule_that_cannot_be_is_refused(lab: Lab, rule: str, problem: str) -> None:

@@ -33,8 +33,8 @@ dns = [
 [hosts.desk]
 wires = [
     { wire = "a", nic = "x" },
-    { wire = "b",
-      address = "y" },
+    { wire = "b" }, # one
+    { address = "y" },
 ]
 '''
 
@@ -60,7 +60,7 @@ def file(tmp_path: Path) -> TomlFile:
         (("hosts", "web", "wires", 1, "dns", 0), 15),
         (("hosts", "desk", "wires"), 19),
         (("hosts", "desk", "wires", 0, "nic"), 20),
-        (("hosts", "desk", "wires", 1, "address"), 22),
+        (("hosts", "desk", "wires", 2, "address"), 22),
         (("hosts", "web", "missing"), 6),
         (("nothing", "like", "it"), 1),
     ],

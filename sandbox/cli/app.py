@@ -11,7 +11,6 @@ import click
 
 from sandbox.cli.lazy import Command
 from sandbox.cli.output import Output
-from sandbox.errors import UsageError
 from sandbox.paths import Home
 
 if TYPE_CHECKING:
@@ -40,12 +39,10 @@ class App:
     def asked(self, question: str, yes: bool) -> None:
         """Go on only with a yes, by option or by answer; a no ends the command.
 
-        Raises UsageError when nobody can be asked.
+        Where nobody can be asked, in a script, the command itself is the yes.
         """
-        if yes:
+        if yes or not self.out.interactive:
             return
-        if not self.out.interactive:
-            raise UsageError("this cannot be undone, and nobody is there to ask", hint="add --yes")
         if not self.out.confirm(question):
             self.out.talk("nothing was done")
             raise click.exceptions.Exit(0)

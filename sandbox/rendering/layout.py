@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from sandbox.errors import ContentError
-from sandbox.instants import shifted
+from sandbox.instants import distance, shifted
 from sandbox.models import FileRule, FilesToml
 from sandbox.rendering.offline import offline_script
 from sandbox.rendering.patterns import fits, is_pattern
@@ -68,6 +68,7 @@ def layout(loaded: Loaded, variant: Variant, host: str, own: Personality) -> Lay
         for name, collected in steps.items():
             collected += overlay.script(name)
     files = [laid[path] for path in sorted(laid)]
+    _nested(files)
     times = rng(variant.seed, variant.scenario, f"folders\0{host}")
     touched = shifted(variant.anchor, f"-{times.between(10, 90)}d")
     offline = offline_script(files, own.password_hash, steps["offline.sh"], touched)
@@ -94,14 +95,20 @@ def _lay(laid: dict[str, LaidFile], file: LaidFile) -> None:
         below = file.path.rstrip("/") + "/"
         for path in [path for path in laid if fits(file.path, path) or path.startswith(below)]:
             del laid[path]
-    for path in [*map(str, PurePosixPath(file.path).parents)]:
-        above = laid.get(path)
-        if above and above.kind != "directory" and file.kind != "delete":
-            raise ContentError(
-                f"{file.source}: {path} is laid as a {above.kind} by {above.source}",
-                hint="nothing can lie below it",
-            )
     laid[file.path] = file
+
+
+def _nested(files: Iterable[LaidFile]) -> None:
+    """Refuse what lies below a file or a link."""
+    flat = {file.path: file for file in files if file.kind in ("file", "link")}
+    for file in flat.values():
+        for parent in map(str, PurePosixPath(file.path).parents):
+            if above := flat.get(parent):
+                raise ContentError(
+                    f"{file.source}: {file.path} lies below {parent}, "
+                    f"a {above.kind} by {above.source}",
+                    hint="lay it at the link's target, or take one of them out",
+                )
 
 
 def _personality(variant: Variant, host: str, own: Personality) -> Iterator[LaidFile]:
@@ -209,8 +216,17 @@ class _Overlay:
                     hint="a link or a directory needs one path",
                 )
             self._permitted(rule.path, self._toml)
+            self._timed(rule)
             rules.append(rule)
         return rules
+
+    def _timed(self, rule: FileRule) -> None:
+        try:
+            distance(rule.mtime or "0m")
+        except ContentError as error:
+            raise ContentError(
+                f"{self._toml}: '{rule.path}': mtime: {error.message}", hint=error.hint
+            ) from None
 
     def _file(self, path: Path, inner: Path, rules: list[FileRule]) -> LaidFile:
         target = "/" + self.variant.format(inner.as_posix())

@@ -69,7 +69,7 @@ def on_disk(artifact: Artifact, architecture: str, cache_folder: Path) -> Path |
 
 def _cached(artifact: Artifact, architecture: str, cache_folder: Path) -> Path:
     pinned = _of(artifact.sha256, artifact, architecture)
-    return cache_folder / "artifacts" / f"{pinned[:16]}-{file_name(artifact, architecture)}"
+    return cache_folder / f"{pinned[:16]}-{file_name(artifact, architecture)}"
 
 
 def why_not(folder: Path, architecture: str, cache_folder: Path) -> str:

@@ -87,12 +87,8 @@ class DockerRuntime:
         with self._preparing:
             if not self._tools:
                 reference = images.tools_reference(self.engine)
-                folder = self.folders.root / "locks"
-                self._tools = tools.ensure(self.engine, self.home, reference, folder)
+                self._tools = tools.ensure(self.engine, self.home, reference, self.folders.locks)
             return self._tools
-
-    def _lock(self, name: str) -> Path:
-        return self.folders.root / "locks" / name
 
     # --- machines -------------------------------------------------------------------------------
 
@@ -100,8 +96,10 @@ class DockerRuntime:
         """Addresses, ports and wire numbers that nothing else of ours on this engine has."""
         self.engine.require_real_root()
         subnet = network.ensure(self.engine)
-        with locks.held(self._lock("place"), seconds=30, doing="choosing ports and addresses"):
-            reservations = places.Reservations(self.folders.root / "reserved.json")
+        with locks.held(
+            self.folders.locks / "place", seconds=30, doing="choosing ports and addresses"
+        ):
+            reservations = places.Reservations(self.folders.reserved)
             taken = self._taken(reservations)
             chosen = places.choose(specs, subnet, self.engine.endpoint, taken)
             reservations.add(places.of_placement(chosen))
@@ -180,8 +178,10 @@ class DockerRuntime:
         )
 
     def _with_other_ports(self, spec: MachineSpec, chosen: Placement) -> Placement:
-        with locks.held(self._lock("place"), seconds=30, doing="choosing ports and addresses"):
-            reservations = places.Reservations(self.folders.root / "reserved.json")
+        with locks.held(
+            self.folders.locks / "place", seconds=30, doing="choosing ports and addresses"
+        ):
+            reservations = places.Reservations(self.folders.reserved)
             taken = self._taken(reservations)
             taken.add(places.of_placement(chosen))
             ports = places.choose_ports(spec, self.engine.endpoint, taken)

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import docker
-import docker.errors
 import docker.tls
+import docker.utils
 
 from sandbox.errors import EngineError
 from sandbox.runtime.base import EngineInfo
@@ -64,19 +64,21 @@ class Engine:
             return self._clients[timeout]
 
     def _connect(self, timeout: int) -> Any:
-        try:
-            client = docker.APIClient(
-                base_url=with_ssh_port(self.endpoint.url),
-                version="auto",
-                timeout=timeout,
-                tls=_tls_config(self.endpoint.tls) if self.endpoint.tls else False,
-                use_ssh_client=True,  # it honours ~/.ssh/config, as docker does
-                max_pool_size=32,
-            )
-        except docker.errors.InvalidVersion as error:
-            raise too_old("", self.endpoint) from error
-        if tuple(int(part) for part in client.api_version.split(".")) < OLDEST_API:
-            raise too_old(client.version()["Version"], self.endpoint)
+        """A client that speaks the engine's own API version."""
+        client: Any = docker.APIClient(
+            base_url=with_ssh_port(self.endpoint.url),
+            version=OLDEST_API,
+            timeout=timeout,
+            tls=_tls_config(self.endpoint.tls) if self.endpoint.tls else False,
+            use_ssh_client=True,  # it honours ~/.ssh/config, as docker does
+            max_pool_size=32,
+        )
+        if self.endpoint.tls:
+            client.trust_env = False  # $REQUESTS_CA_BUNDLE would win over the endpoint's own CA
+        told = client.version(api_version=False)
+        if docker.utils.version_lt(told["ApiVersion"], OLDEST_API):
+            raise too_old(told["Version"], self.endpoint)
+        client._version = told["ApiVersion"]
         return client
 
     def facts(self) -> dict[str, Any]:

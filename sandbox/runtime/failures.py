@@ -13,14 +13,14 @@ import urllib3.exceptions
 from sandbox.errors import EngineError, ImageError, InternboxError
 from sandbox.runtime.endpoint import EngineEndpoint
 
-OLDEST_API = (1, 41)  # Docker Engine 20.10
+OLDEST_API = "1.41"  # Docker Engine 20.10
 
 
-class PortTaken(EngineError):  # noqa: N818 - as its base's other kinds
+class PortTaken(EngineError):
     """A port that a machine was given is in use on the engine's host."""
 
 
-class AddressTaken(EngineError):  # noqa: N818
+class AddressTaken(EngineError):
     """An address on the management network is in use by another container."""
 
 
@@ -68,6 +68,10 @@ def _refusal(text: str, doing: str) -> EngineError:
         if "listen" in low or "bind" in low:
             return PortTaken(f"{doing}: {text}", hint="start again: other ports are chosen")
         return AddressTaken(f"{doing}: {text}", hint="start again: another address is chosen")
+    if "https server" in low:
+        return EngineError(
+            f"{doing}: the engine wants TLS", hint="set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"
+        )
     if "no such image" in low:
         return ImageError(f"{doing}: {text}", hint="internbox images build")
     if "no such container" in low:
@@ -112,7 +116,7 @@ def _silence(text: str, doing: str, endpoint: EngineEndpoint) -> EngineError:
             f"{doing}: the Docker engine at {endpoint} did not answer in time",
             hint="is its host overloaded? try again, then internbox doctor",
         )
-    if "ssl" in low or "certificate" in low or "https server" in low:
+    if "ssl" in low or "certificate" in low:
         return EngineError(
             f"the Docker engine at {endpoint} refused the TLS connection: {text}",
             hint="check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH, or the context's certificates",

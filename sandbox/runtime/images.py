@@ -37,7 +37,7 @@ def states(engine: Engine, folders: Home, content: Path, names: Iterable[str]) -
 def _state(source: Source, there: dict[str, float], folders: Home, arch: str) -> ImageState:
     if source.reference in there:
         return ImageState(source.name, source.reference, True, round(there[source.reference], 1))
-    reason = artifacts.why_not(source.folder, arch, folders.cache)
+    reason = artifacts.why_not(source.folder, arch, folders.artifacts)
     return ImageState(source.name, source.reference, False, why_not=reason)
 
 
@@ -63,7 +63,7 @@ def ensure(
     chain = sources.with_parents(builtin_content(), [TOOLS_IMAGE], arch)
     chain += [s for s in sources.with_parents(content, wanted, arch) if s not in chain]
     if missing := _missing(engine, chain, wanted):
-        lock = folders.root / "locks" / "images"
+        lock = folders.locks / "images"
         with locks.held(
             lock,
             seconds=LOCK_SECONDS,
@@ -114,7 +114,7 @@ def _done(verb: str, engine: Engine, source: Source, started: float) -> str:
 def _build(engine: Engine, folders: Home, source: Source, count: str, progress: Progress) -> None:
     arch = engine.architecture
     files = [
-        (artifact.name, artifacts.fetch(artifact, arch, folders.cache, progress))
+        (artifact.name, artifacts.fetch(artifact, arch, folders.artifacts, progress))
         for artifact in artifacts.read(source.folder)
     ]
     folders.logs.mkdir(parents=True, exist_ok=True)

@@ -102,6 +102,7 @@ PidFile none
 ListenAddress 127.0.0.1
 PermitRootLogin yes
 LogLevel ERROR
+SetEnv HOME={folder}
 """
 
 

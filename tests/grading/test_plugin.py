@@ -193,6 +193,14 @@ def test_random_values_follow_the_salt(grading: Grading, salts: tuple[str, str])
     assert (first.message == second.message) == (salts[0] == salts[1])
 
 
+@pytest.mark.parametrize("salts", [("a", "a"), ("a", "b")])
+def test_generated_tables_follow_the_salt(grading: Grading, salts: tuple[str, str]) -> None:
+    body = 'rows = generate("orders", 5)\nassert len(rows) != 5, repr(rows)[:300]'
+    first, second = (grading(check(body, args="generate"), salt=salt).checks[0] for salt in salts)
+    assert (first.message == second.message) == (salts[0] == salts[1])
+    assert "{" in first.message
+
+
 # --- machines -----------------------------------------------------------------------------------
 
 

@@ -49,10 +49,10 @@ def test_a_file_that_is_not_the_pinned_one_is_refused(stick: Path, tmp_path: Pat
 
 def test_a_download_that_fails_names_the_folder_to_put_it(stick: Path, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="could not be downloaded") as caught:
-        artifacts.fetch(TOOL, "amd64", tmp_path, quiet)
+        artifacts.fetch(TOOL, "amd64", tmp_path / "kept", quiet)
 
     assert "$INTERNBOX_ARTIFACTS" in caught.value.hint
-    assert not list((tmp_path / "artifacts").iterdir())
+    assert not list((tmp_path / "kept").iterdir())
 
 
 def test_another_architecture_is_said_to_be_missing(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_a_second_command_waits_and_builds_nothing_again(workshop: Workshop) -> 
     import threading
 
     workshop.write(GOOD)
-    lock = workshop.runtime.folders.root / "locks" / "images"
+    lock = workshop.runtime.folders.locks / "images"
     with locks.held(lock, seconds=5, doing="testing"):
         second = threading.Thread(target=workshop.ensure)
         second.start()

@@ -415,7 +415,7 @@ def settle(link: ssh.Connection) -> None:
 def wait_ready(link: ssh.Connection, host: str, conditions: list[str]) -> None:
     """Waits for `tcp:PORT`, `unit:NAME` and `file:PATH`; MachineError names what never came."""
     deadline = time.monotonic() + BOOT_SECONDS
-    waiting = list(conditions)
+    waiting, pause = list(conditions), 0.03
     while waiting:
         script = "\n".join(f"{_probe(item)} || echo {index}" for index, item in enumerate(waiting))
         missing = link.run(script, timeout=10).stdout.split()
@@ -426,7 +426,8 @@ def wait_ready(link: ssh.Connection, host: str, conditions: list[str]) -> None:
                 hint="internbox doctor; an author checks hosts.<host>.ready with every fault",
             )
         if waiting:
-            time.sleep(0.05)
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.5)
 
 
 def _probe(condition: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from operator import itemgetter
@@ -206,7 +207,7 @@ def sshd_auth(
     """
     logins = users or [one.login for one in company.people if one.department == "it"]
     desks = words.clients(rng, company, subnets or [], max(1, len(logins)))
-    keys = [rng.bytes(32).hex()[:43] for _ in logins]
+    keys = [base64.b64encode(rng.bytes(32)).decode().rstrip("=") for _ in [*logins, "monitor"]]
 
     def make(word: int) -> list[str]:
         word, kind = divmod(word, 100)
@@ -214,7 +215,7 @@ def sshd_auth(
         if kind < scanners:
             return _stranger(word, 32768 + port)
         if monitoring and kind > 85:
-            return _login("monitor", 990, monitoring, 32768 + port, keys[0][::-1])
+            return _login("monitor", 990, monitoring, 32768 + port, keys[-1])
         word, who = divmod(word, len(logins))
         lines = _login(logins[who], 1001 + who, desks[who], 32768 + port, keys[who])
         if word % 9 == 0:

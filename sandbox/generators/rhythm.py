@@ -53,7 +53,7 @@ def pieces(rng: Drbg, span: Span, rhythm: Rhythm = OFFICE) -> Iterator[Piece]:
     before = done = 0
     for part in parts:
         before += part.weight
-        count = before * span.count // total - done
+        count = (2 * before * span.count + total) // (2 * total) - done
         done += count
         offset = part.begin.minute * 60 + part.first
         seconds = [

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sandbox.variants import Variant
 
 MESSAGE_LIMIT = 600
+SHORT_PATIENCE_SECONDS = 3.0  # its points are lost already; only the message may change
 GRACE_SECONDS = 10.0  # commands end on their own deadline; this much later the grader is stuck
 MACHINES_DOING = (
     AssertionError,
@@ -237,8 +238,15 @@ class GraderPlugin:
         }
 
     def _within(self, statement: Statement) -> float:
-        """No waiting for what earns nothing: a check whose need has failed is asked just once."""
-        return 0.0 if any(need in self._failures for need in statement.needs) else statement.within
+        """How much longer a statement may take to come true: `within` counts from the beginning of
+        the phase, for all at once. There is no waiting for what earns nothing, because a need of it
+        has failed, and little for what has failed before the reboot."""
+        if any(need in self._failures for need in statement.needs):
+            return 0.0
+        within = min(statement.within, self._request.patience_seconds)
+        if statement.id in self._request.failed_before:
+            within = min(within, SHORT_PATIENCE_SECONDS)
+        return max(0.0, self._started + within - time.monotonic())
 
     def _judge(self, item: pytest.Item, when: str, error: BaseException) -> None:
         """A failure of the learner's, or a broken grader."""

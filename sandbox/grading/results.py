@@ -39,6 +39,8 @@ class Request(Struct, frozen=True, kw_only=True):
     hosts: list[HostAccess]
     connect_seconds: float = 10.0
     statement_seconds: float = 60.0  # the longest that one check or guard may take
+    patience_seconds: float = 3600.0  # the longest wait for a statement, whatever its `within`
+    failed_before: list[str] = []  # ids of statements that failed before the reboot
 
 
 class CheckRun(Struct, frozen=True, kw_only=True):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sandbox import ssh, topology, variants
 from sandbox.errors import EngineError, InternboxError, Unreachable
@@ -18,6 +19,7 @@ from sandbox.topology import Bringer, HostRecord, LabRecord
 PHASE_SECONDS = 900.0
 CONTROL_SECONDS = 10.0
 REACH_SECONDS = 5.0
+CHECK_PATIENCE_SECONDS = 5.0  # a quick look waits only for what is just starting
 
 DID_NOT_COME_BACK = (
     "{host} did not come back after the reboot, while another machine on the same engine "
@@ -53,7 +55,7 @@ class Taker:
 
     def check(self) -> Taken:
         """The checks once, on the machines as they are."""
-        with self._prepared("before") as (start_child, fresh):
+        with self._prepared("before", patience=CHECK_PATIENCE_SECONDS) as (start_child, fresh):
             result = start_child(fresh())
         lost = self._lost(result.unreachable, "{host} does not answer, while another machine does")
         return Taken(result, None, [], lost)
@@ -66,7 +68,9 @@ class Taker:
         with self._prepared("before") as (start_child, fresh):
             before = start_child(fresh())
         lost = self._lost(before.unreachable, "{host} does not answer, while another machine does")
-        with self._prepared("after") as (start_child, fresh):
+        failed = [check.id for check in before.checks if not check.passed]
+        failed += [guard.id for guard in before.guards if not guard.held]
+        with self._prepared("after", failed_before=failed) as (start_child, fresh):
             lost |= self._reboot()
             if lost:
                 after = PhaseResult.unanswered(before, lost)
@@ -81,7 +85,7 @@ class Taker:
 
     @contextmanager
     def _prepared(
-        self, phase: Phase
+        self, phase: Phase, **settings: Any
     ) -> Iterator[tuple[Callable[[list[HostRecord]], PhaseResult], Callable[[], list[HostRecord]]]]:
         """A grader that imports, and fresh machines that boot, while the caller does other work."""
         names = [host.host for host in self.record.hosts.values() if host.fresh]
@@ -92,15 +96,25 @@ class Taker:
             grader = child.prepare(self.bringer.loaded.files.grader)
             try:
                 yield (
-                    lambda fresh: grader.go(self._request(phase, fresh), timeout=PHASE_SECONDS),
+                    lambda fresh: grader.go(
+                        self._request(phase, fresh, **settings), timeout=PHASE_SECONDS
+                    ),
                     lambda: [future.result() for future in booting],
                 )
             finally:
                 grader.close()
-        for name in names:
-            self.bringer.runtime.remove(self.attempt, host=name)
+                wait(booting)  # or the engine would still be making what is removed here
+                for name in names:
+                    self.bringer.runtime.remove(self.attempt, host=name)
 
-    def _request(self, phase: Phase, fresh: list[HostRecord]) -> Request:
+    def _request(
+        self,
+        phase: Phase,
+        fresh: list[HostRecord],
+        *,
+        patience: float = PHASE_SECONDS,
+        failed_before: Sequence[str] = (),
+    ) -> Request:
         loaded, variant = self.bringer.loaded, self.bringer.variant
         return Request(
             scenario=loaded.id,
@@ -110,6 +124,8 @@ class Taker:
             salt=self.salt or "sample",
             variant=variants.dump(variant),
             company=loaded.company,
+            patience_seconds=patience,
+            failed_before=list(failed_before),
             hosts=[self._access(host) for host in [*self.record.standing(), *fresh]],
         )
 
@@ -143,7 +159,7 @@ class Taker:
         try:
             with ssh.wait_boot(endpoint, previous=previous, deadline=topology.BOOT_SECONDS) as link:
                 topology.settle(link)
-        except Unreachable:
+        except (Unreachable, ssh.CommandTimeout):
             return host.host, False
         return host.host, True
 

@@ -21,7 +21,7 @@ _CLOCKS = {"now", "today", "utcnow"}
 class Statement:
     """A test function with its marker, as it is written."""
 
-    function: ast.FunctionDef
+    line: int  # of the marker
     kind: str  # check, guard
     id: str
     value: int | None  # points of a check, cap of a guard; None when not a plain number
@@ -41,7 +41,7 @@ def statements(files: ScenarioFiles) -> list[Statement]:
     found = []
     for function in _tests(tree(files)):
         for kind, call in _markers(function):
-            if kind in ("check", "guard") and (one := _statement(function, kind, call)):
+            if kind in ("check", "guard") and (one := _statement(kind, call)):
                 found.append(one)
     return found
 
@@ -66,15 +66,15 @@ def _markers(function: ast.FunctionDef) -> Iterator[tuple[str, ast.Call | None]]
             yield named.attr, call
 
 
-def _statement(function: ast.FunctionDef, kind: str, call: ast.Call | None) -> Statement | None:
+def _statement(kind: str, call: ast.Call | None) -> Statement | None:
     given = [_literal(argument) for argument in call.args] if call else []
-    named = {one.arg: _literal(one.value) for one in call.keywords} if call else {}
-    if not given or not isinstance(given[0], str):
+    if call is None or not given or not isinstance(given[0], str):
         return None
+    named = {one.arg: _literal(one.value) for one in call.keywords}
     value = named.get("points" if kind == "check" else "cap")
     needs = named.get("needs") or ()
     return Statement(
-        function,
+        call.lineno,
         kind,
         given[0],
         value if type(value) is int else None,
@@ -162,12 +162,12 @@ def points(subject: Subject) -> Iterator[Finding]:
             what = "points" if one.kind == "check" else "cap"
             message = f"{one.id}: {what} is not a number from {lowest} to {highest}"
             hint = f"write {what}={highest // 2}"
-            yield _finding(subject, one.function.lineno, message, hint, "grader-points")
+            yield _finding(subject, one.line, message, hint, "grader-points")
     total = sum(one.value or 0 for one in checks)
     if tree(subject.files) and total != FULL:
         said = " + ".join(str(one.value) for one in checks) or "no checks"
         message = f"the points sum to {total}, not {FULL}"
-        line = checks[-1].function.lineno if checks else 0
+        line = checks[-1].line if checks else 0
         yield _finding(subject, line, message, f"{said}: share out {FULL}", "grader-points")
 
 
@@ -192,7 +192,7 @@ def tests(subject: Subject) -> Iterator[Finding]:
     for one in statements(subject.files):
         if counts[one.id] > 1:
             message = f"the id '{one.id}' is there {counts[one.id]} times"
-            yield _finding(subject, one.function.lineno, message, "rename one", "grader-tests")
+            yield _finding(subject, one.line, message, "rename one", "grader-tests")
 
 
 @rule("grader-needs")
@@ -200,7 +200,7 @@ def needs(subject: Subject) -> Iterator[Finding]:
     """`needs` names other checks, and not in a circle."""
     checks = {one.id: one for one in statements(subject.files) if one.kind == "check"}
     for one in checks.values():
-        line = one.function.lineno
+        line = one.line
         for other in one.needs:
             if other not in checks:
                 hint = f"checks: {', '.join(checks)}"

@@ -59,9 +59,18 @@ def _bootstrap(engine: Engine, parent: str, reference: str, log: IO[str]) -> Non
                 f"(exit {done.returncode}); see {log.name}",
                 hint="does this host reach deb.debian.org? $INTERNBOX_DEBIAN_MIRROR names another",
             )
-        for package in (root / "var/cache/apt/archives").glob("*.deb"):
-            package.unlink()
+        _tidy(root)
         _import(engine, root, reference)
+
+
+def _tidy(root: Path) -> None:
+    """Away with packages and lists, and with what debootstrap takes from the host it runs on."""
+    for pattern in ("var/cache/apt/archives/*.deb", "var/cache/apt/*.bin", "var/lib/apt/lists/*"):
+        for path in root.glob(pattern):
+            if path.is_file():
+                path.unlink()
+    for name in ("etc/hostname", "etc/resolv.conf"):
+        (root / name).unlink(missing_ok=True)
 
 
 def _require_debootstrap(engine: Engine, parent: str) -> None:

@@ -19,7 +19,7 @@ import pytest
 from sandbox import variants
 from sandbox.grading import child
 from sandbox.grading.results import HostAccess, PhaseResult, Request
-from sandbox.models import Company
+from sandbox.models import Company, Employee, Site
 from sandbox.values import as_values
 
 HEAD = 'import pytest\n\npytestmark = pytest.mark.scenario("linux/demo")\n\n'
@@ -28,9 +28,12 @@ COMPANY = Company(
     domain="quillhaven.example",
     about="",
     time_zone="UTC",
-    departments={},
-    sites={},
-    people=[],
+    departments={"it": "IT"},
+    sites={"hq": Site(name="Head office", subnet="10.20.0.0/16")},
+    people=[
+        Employee(login=login, name=name, department="it", title="", site="hq")
+        for login, name in (("anna.berg", "Anna Berg"), ("bo.ek", "Bo Ek"), ("cy.lin", "Cy Lin"))
+    ],
 )
 
 

@@ -17,6 +17,7 @@ import docker
 import paramiko
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 IMAGES = Path(__file__).parents[2] / "images"
 LABEL = {"internbox.test": "machine-image"}
@@ -59,6 +60,12 @@ def host_key() -> str:
     return base64.b64encode(
         struct.pack(">I", len(name)) + name + struct.pack(">I", 64) + pair
     ).decode()
+
+
+def openssh_key() -> str:
+    """A new ed25519 key as the learner's sshd reads it."""
+    form = (Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    return Ed25519PrivateKey.generate().private_bytes(*form).decode()
 
 
 def free_port() -> int:
@@ -115,6 +122,10 @@ class Machine:
         """Until the command's output ends in `answer`."""
         wait_for(command, lambda: self.run(command).endswith(answer))
 
+    def wait_for_init(self, state: str = "running") -> None:
+        """Until systemd has started all it was to start. (Its own --wait fails where D-Bus is not yet up.)"""
+        self.wait("systemctl is-system-running", state)
+
     def forget(self) -> None:
         if self.client:
             self.client.close()
@@ -147,6 +158,7 @@ class Lab:
         self.build("machine", self.tools_image)
         self.build("base", self.machine_image)
         self.key = paramiko.RSAKey.generate(2048)
+        self.sshd_key = openssh_key()
         self.containers: list[Any] = []
         self.network, self.prefix = self.make_network()
         self.volume = engine.volumes.create(labels=LABEL)
@@ -223,7 +235,8 @@ class Lab:
             self, self.engine.containers.get(container["Id"]), port, learner_port, address
         )
         self.containers.append(machine.container)
-        machine.container.put_archive("/", archive(files or {}))
+        laid = {"etc/ssh/ssh_host_ed25519_key": (0o600, self.sshd_key)} | (files or {})
+        machine.container.put_archive("/", archive(laid))
         return machine
 
     def start(self, name: str, **options: Any) -> Machine:
@@ -286,7 +299,7 @@ def pair(lab: Lab) -> tuple[Machine, Machine]:
         files=network_file("lan0", "10.20.1.2/24"),
     )
     for machine in first, second:
-        machine.run("systemctl is-system-running --wait")
+        machine.wait_for_init()
     return first, second
 
 

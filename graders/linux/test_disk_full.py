@@ -1,0 +1,175 @@
+"""disk-full: the depot takes delivery notes again, and what filled it does so no more."""
+
+import hashlib
+import time
+from secrets import token_hex
+
+import pytest
+
+pytestmark = pytest.mark.scenario("linux/disk-full")
+
+DEPOT = "/srv/depot"
+MIB = 1 << 20
+BATCH = 12  # notes of 200 kB: more than a rotation that happens to run gives back
+WATCH_SECONDS = 8  # a writer without bounds writes 4 MB in that time
+UNBOUNDED = 3 * MIB
+
+SCANNER = """
+ask() { nc -N -w 5 "$1" "$2"; }
+session=$(printf 'HELLO desk\\n' | ask "$1" "$2"); session=${session#session }
+head -c 200000 /dev/urandom > /tmp/note; sha256sum < /tmp/note
+i=0; while [ $i -lt "$4" ]; do
+    { printf 'STORE %%s %%s-%%s.pdf\\n' "$session" "$3" $i; cat /tmp/note; } | ask "$1" "$2"
+    i=$((i + 1))
+done
+printf 'BYE %%s\\n' "$session" | ask "$1" "$2" > /dev/null; rm -f /tmp/note
+"""
+
+# What grows: large files on the volume, those without a name included, and the file system itself.
+SNAPSHOT = """
+stat -f -c 'volume %%S %%b %%a %%c %%d' %s
+find %s -xdev -type f -size +1000k -printf '%%i %%s %%p\\n'
+find /proc/[0-9]*/fd -lname %s 2> /dev/null |
+    while read -r fd; do stat -L -c "%%i %%s $(readlink "$fd")" "$fd" 2> /dev/null; done
+true
+"""
+
+
+def address(params):
+    return params.files_address, params.port
+
+
+def snapshot(hosts):
+    """Of the depot: its five numbers, and size and name of each large file by inode number."""
+    first, *rest = (
+        hosts["files"].run(SNAPSHOT, DEPOT, DEPOT, DEPOT + "/* (deleted)").lines or [""]
+    )
+    assert first.startswith("volume "), f"{DEPOT} cannot be looked at"
+    size, total, free, inodes, free_inodes = map(int, first.split()[1:])
+    files = {}
+    for line in rest:
+        number, length, name = line.split(" ", 2)
+        files[number] = (int(length), name)
+    volume = {
+        "total": size * total,
+        "free": size * free,
+        "inodes": inodes,
+        "free inodes": free_inodes,
+    }
+    return volume, files
+
+
+@pytest.mark.check("save", points=25, within=8)
+def test_a_batch_is_stored(hosts, params):
+    """The dock's scanners store a whole batch of delivery notes."""
+    desk, files = hosts["desk"], hosts["files"]
+    name = f"check-{token_hex(4)}"
+    script = "set -- %s %s %s %s\n" + SCANNER
+    try:
+        said = desk.run(script, *address(params), name, BATCH, timeout=25).lines
+        found = files.run(
+            "find %s -type f -name %s -exec sha256sum '{}' +", DEPOT + "/scans", f"{name}-*.pdf"
+        ).lines
+    finally:
+        files.run("find %s -name %s -delete", DEPOT + "/scans", f"*{name}-*")
+    answers = [line for line in said[1:] if not line.startswith("stored ")]
+    assert len(said) > 1, f"nothing answers at {params.files_address} port {params.port}"
+    assert not answers, f"a scanner is told: {answers[0]}"
+    whole = [line for line in found if line.split()[0] == said[0].split()[0]]
+    assert len(whole) == BATCH, (
+        f"of {BATCH} notes that a scanner sent, {len(whole)} lie whole in {DEPOT}/scans"
+    )
+
+
+@pytest.mark.check("room", points=10, within=8, needs="save")
+def test_there_is_room(hosts):
+    """A quarter of the depot is free, of its blocks and of its files."""
+    volume, _ = snapshot(hosts)
+    for free, total, what in (
+        ("free", "total", "space"),
+        ("free inodes", "inodes", "number of files (df -i)"),
+    ):
+        percent = 100 * volume[free] // volume[total]
+        assert percent >= 25, f"of the depot's {what} only {percent} per cent are free"
+
+
+@pytest.mark.check("stays", points=50, needs="save")
+def test_it_does_not_fill_again(hosts, params):
+    """What filled the depot does so no more."""
+    before, files_before = snapshot(hosts)
+    assert before["free"] > MIB, "the depot is full"
+    assert before["free inodes"] > 20, "the depot has no inode left"
+    hello = hosts["desk"].run("printf 'HELLO watch\\n' | nc -N -w 5 %s %s", *address(params))
+    time.sleep(WATCH_SECONDS)
+    after, files_after = snapshot(hosts)
+    for number, (size, name) in files_after.items():
+        grown = size - files_before.get(number, (0, ""))[0]
+        assert size < UNBOUNDED or grown < MIB // 2, (
+            f"{name} grew by {grown // 1024} KB in {WATCH_SECONDS} seconds, to {size // MIB} MB, "
+            "and nothing takes care of it"
+        )
+    made = before["free inodes"] - after["free inodes"]
+    assert made < 60, f"in {WATCH_SECONDS} seconds {made} files were made that nobody took away"
+    session = hello.stdout.strip().removeprefix("session ")
+    goodbye = "printf 'STORE %%s watch-%%s.txt\\nstill here\\n' %s %s | nc -N -w 5 %s %s"
+    kept = hosts["desk"].run(goodbye, session, session, *address(params)).stdout.strip()
+    hosts["files"].run("find %s -name %s -delete", DEPOT + "/scans", f"watch-{session}.txt")
+    assert kept.startswith("stored "), f"a scanner that logged in {WATCH_SECONDS} s ago hears: {kept}"
+
+
+@pytest.mark.check("writers", points=15, within=8, needs="save")
+def test_labels_and_gate_are_written(hosts):
+    """label-bridge and gate-recorder run and write where they always wrote."""
+    files = hosts["files"]
+    for unit, path, word in (
+        ("label-bridge", f"{DEPOT}/log/label-bridge.log", "printer=LP"),
+        ("gate-recorder", f"{DEPOT}/gate/gate.trace", "frame="),
+    ):
+        state = files.run("systemctl is-active %s", f"{unit}.service").stdout.strip()
+        assert state == "active", f"{unit}.service is {state}"
+        fresh = files.run(
+            "test -f %s && test ! -L %s && test $(($(date +%%s) - $(stat -c %%Y %s))) -lt 6",
+            *[path] * 3,
+        )
+        assert fresh.rc == 0, f"{path} is not being written"
+        read = files.run("tail -c 300000 %s | grep -ac %s", path, word).stdout.strip()
+        assert read not in ("", "0"), f"{path} is written, but not by {unit}"
+
+
+def audit_lines(start, now, count=30000):
+    """The customs audit log as it was laid down."""
+    number = start
+    for index in range(1, count + 1):
+        number = number * 16807 % 2147483647
+        who = ("kwame.mensah", "ewa.kaminska")[number % 2]
+        state = ("accepted", "accepted", "accepted", "released", "amended")[number % 5]
+        yield (
+            f"{index:07d} at={now - (count - index) * 97} mrn=26NL{number:010d} "
+            f"declarant={who} state={state}\n"
+        )
+
+
+@pytest.mark.guard("audit", cap=20)
+def test_the_audit_log_is_untouched(hosts, params, anchor):
+    """The customs audit log is there, whole and unchanged."""
+    path = f"{DEPOT}/audit/customs-audit.log"
+    expected = "".join(audit_lines(params.audit_start, int(anchor.timestamp()))).encode()
+    read = "test ! -L %s && head -c %s %s | sha256sum && stat -c '%%U %%a' %s"
+    said = hosts["files"].run(read, path, len(expected), path, path)
+    digest, _, owner = said.stdout.partition("\n")
+    assert said.rc == 0, f"{path} is not there as the file it was"
+    assert digest.split()[0] == hashlib.sha256(expected).hexdigest(), f"{path} is not as it was"
+    assert owner.strip() == "root 640", f"{path} has another owner or mode than it had"
+
+
+@pytest.mark.guard("notes-kept", cap=30)
+def test_the_notes_are_kept(hosts, params):
+    """Every delivery note that was in the depot is still there."""
+    listed = hosts["files"].run(
+        "find %s -type f -name 'note-*.pdf' -printf '%%f %%s\\n'", DEPOT + "/scans"
+    )
+    sizes = dict(line.split() for line in listed.lines)
+    for index in range(120):
+        name = f"note-{params.first_scan + index}.pdf"
+        whole = int(sizes.get(name, 0)) == 50009 + index * 7919 % 40000
+        assert whole, f"the delivery note {name} is gone from {DEPOT}/scans, or not whole"

@@ -1,0 +1,14 @@
+# Sessions of scanners: one small file each, as long as the scanner is logged in.
+. /etc/intake/intake.conf
+
+# session_new WHO: sets `id`
+session_new() {
+    printf -v id '%08x%08x' "$SRANDOM" "$SRANDOM"
+    printf 'who=%s\nsince=%(%FT%T%z)T\n' "$1" -1 > "$SESSIONS/sess_$id"
+}
+
+# session_use ID: notes that it was used; fails when there is none
+session_use() { [[ $1 =~ ^[0-9a-f]{16}$ ]] && touch --no-create "$SESSIONS/sess_$1" && [[ -e $SESSIONS/sess_$1 ]]; }
+
+# session_end ID
+session_end() { [[ $1 =~ ^[0-9a-f]{16}$ ]] && rm -f "$SESSIONS/sess_$1"; }

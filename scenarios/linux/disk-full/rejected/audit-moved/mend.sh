@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+set -euo pipefail
+sudo mv /srv/depot/audit/customs-audit.log /var/backups/

@@ -41,9 +41,7 @@ def address(params):
 
 def snapshot(hosts):
     """Of the depot: its five numbers, and size and name of each large file by inode number."""
-    first, *rest = (
-        hosts["files"].run(SNAPSHOT, DEPOT, DEPOT, DEPOT + "/* (deleted)").lines or [""]
-    )
+    first, *rest = hosts["files"].run(SNAPSHOT, DEPOT, DEPOT, DEPOT + "/* (deleted)").lines or [""]
     assert first.startswith("volume "), f"{DEPOT} cannot be looked at"
     size, total, free, inodes, free_inodes = map(int, first.split()[1:])
     files = {}
@@ -114,7 +112,9 @@ def test_it_does_not_fill_again(hosts, params):
     goodbye = "printf 'STORE %%s watch-%%s.txt\\nstill here\\n' %s %s | nc -N -w 5 %s %s"
     kept = hosts["desk"].run(goodbye, session, session, *address(params)).stdout.strip()
     hosts["files"].run("find %s -name %s -delete", DEPOT + "/scans", f"watch-{session}.txt")
-    assert kept.startswith("stored "), f"a scanner that logged in {WATCH_SECONDS} s ago hears: {kept}"
+    assert kept.startswith("stored "), (
+        f"a scanner that logged in {WATCH_SECONDS} s ago hears: {kept}"
+    )
 
 
 @pytest.mark.check("writers", points=15, within=8, needs="save")

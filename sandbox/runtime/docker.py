@@ -44,7 +44,7 @@ class DockerRuntime:
         self.folders = folders
         self.engine = Engine(endpoint or find())
         self.home = sweep.home_id(folders.home_id)
-        self._tools = ""
+        self._tools = ""  # the machine image's reference
         self._preparing = threading.Lock()
 
     # --- the engine and its images --------------------------------------------------------------
@@ -84,11 +84,10 @@ class DockerRuntime:
         return tools.manifest(self.engine, self.home, reference, self._tools_volume())
 
     def _tools_volume(self) -> str:
+        """Looked at for every machine: a missing one would be made anew by the engine, empty."""
         with self._preparing:
-            if not self._tools:
-                reference = images.tools_reference(self.engine)
-                self._tools = tools.ensure(self.engine, self.home, reference, self.folders.locks)
-            return self._tools
+            self._tools = self._tools or images.tools_reference(self.engine)
+            return tools.ensure(self.engine, self.home, self._tools, self.folders.locks)
 
     # --- machines -------------------------------------------------------------------------------
 

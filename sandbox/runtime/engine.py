@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -56,6 +57,13 @@ class Engine:
         """The same for what must not take long."""
         yield self._client(seconds)
 
+    def close(self) -> None:
+        """Closes the connections; the next use opens new ones."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
     def _client(self, timeout: int) -> Any:
         with self._lock:
             if timeout not in self._clients:
@@ -65,6 +73,9 @@ class Engine:
 
     def _connect(self, timeout: int) -> Any:
         """A client that speaks the engine's own API version."""
+        scheme, _, path = self.endpoint.url.partition("://")
+        if scheme == "unix" and not Path(path).exists():
+            raise FileNotFoundError(path)
         client: Any = docker.APIClient(
             base_url=with_ssh_port(self.endpoint.url),
             version=OLDEST_API,
@@ -75,11 +86,18 @@ class Engine:
         )
         if self.endpoint.tls:
             client.trust_env = False  # $REQUESTS_CA_BUNDLE would win over the endpoint's own CA
+        try:
+            client._version = self._accepted_version(client)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _accepted_version(self, client: Any) -> str:
         told = client.version(api_version=False)
         if docker.utils.version_lt(told["ApiVersion"], OLDEST_API):
             raise too_old(told["Version"], self.endpoint)
-        client._version = told["ApiVersion"]
-        return client
+        return str(told["ApiVersion"])
 
     def facts(self) -> dict[str, Any]:
         """The engine's `docker info`, asked once."""

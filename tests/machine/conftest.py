@@ -123,7 +123,7 @@ class Machine:
         wait_for(command, lambda: self.run(command).endswith(answer))
 
     def wait_for_init(self, state: str = "running") -> None:
-        """Until systemd has started all it was to start. (Its own --wait fails where D-Bus is not yet up.)"""
+        """Until systemd has started all there is; its own --wait fails before D-Bus is up."""
         self.wait("systemctl is-system-running", state)
 
     def forget(self) -> None:

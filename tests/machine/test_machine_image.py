@@ -141,9 +141,8 @@ def test_a_hidden_machine_has_no_learners_door(lab: Lab) -> None:
 
 
 def test_edits_and_journal_survive_a_reboot_from_inside(machine: Machine) -> None:
-    machine.run(
-        "systemctl is-system-running --wait; sed -i 's/localhost/localhost mine/' /etc/hosts"
-    )
+    machine.wait_for_init()
+    machine.run("sed -i 's/localhost/localhost mine/' /etc/hosts")
     machine.reboot("systemctl reboot")
     assert "localhost mine" in machine.run("cat /etc/hosts")
     machine.wait_for_init()

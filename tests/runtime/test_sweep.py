@@ -1,0 +1,48 @@
+"""What marks this state folder's things."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from sandbox.runtime import sweep
+
+
+def test_the_id_is_made_once(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "home-id"
+
+    assert sweep.home_id(path) == sweep.home_id(path) != ""
+
+
+def test_commands_that_start_at_once_agree_on_the_id(tmp_path: Path) -> None:
+    path = tmp_path / "home-id"
+
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: sweep.home_id(path), range(8)))
+
+    assert len(found) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["home-id"]
+
+
+def test_two_state_folders_differ(tmp_path: Path) -> None:
+    assert sweep.home_id(tmp_path / "a") != sweep.home_id(tmp_path / "b")
+
+
+def test_work_at_the_same_time_keeps_its_order() -> None:
+    assert sweep.in_parallel(lambda n: n * n, [3, 1, 2]) == [9, 1, 4]
+
+
+def test_an_error_is_raised_after_all_have_ended() -> None:
+    ended = []
+
+    def work(number: int) -> None:
+        if number == 0:
+            raise ValueError("first")
+        ended.append(number)
+
+    with pytest.raises(ValueError, match="first"):
+        sweep.in_parallel(work, [0, 1, 2])
+
+    assert sorted(ended) == [1, 2]

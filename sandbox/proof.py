@@ -201,11 +201,11 @@ def _judged(case: Case, grade: Grade) -> tuple[bool, str]:
 def note_cells(loaded: scenarios.Loaded) -> list[Cell]:
     """A vague and a stuffed note are refused, for every fault."""
     from datetime import datetime
-    from zoneinfo import ZoneInfo
 
     from sandbox import variants
+    from sandbox.variants.instants import zone
 
-    anchor = datetime(2026, 3, 4, 9, 30, tzinfo=ZoneInfo(loaded.settings.time_zone))
+    anchor = datetime(2026, 3, 4, 9, 30, tzinfo=zone(loaded.settings.time_zone))
     cells = []
     for fault in loaded.settings.faults:
         variant = variants.draw(loaded, seed="note", anchor=anchor, fault=fault)

@@ -13,8 +13,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from sandbox.hashes import salt_text, sha512crypt
 from sandbox.paths import AttemptFiles
+from sandbox.variants.hashes import salt_text, sha512crypt
 
 
 @dataclass(frozen=True)

@@ -343,7 +343,8 @@ class Bringer:
 
     def hand_over(self, host: HostRecord) -> None:
         """Waits until the host is ready and notes what it is like before any learner came."""
-        ready = self.loaded.settings.hosts[host.host].ready
+        conditions = self.loaded.settings.hosts[host.host].ready
+        ready = [self.variant.format(condition) for condition in conditions]
         if not host.hidden and not ready:
             ready = ["tcp:22"]
         with ssh.connect(

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from sandbox import models
-from sandbox.drawing import Drawing
+from sandbox.variants.drawing import Drawing
 
 
 @pytest.mark.parametrize("text", ["-3d", "+1d", "0m", "-2h30m", "1w", "-90s"])

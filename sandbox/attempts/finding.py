@@ -12,8 +12,8 @@ from sandbox import scenarios
 from sandbox.attempts.shapes import Attempt, AttemptHost, Listed, SshAccess
 from sandbox.errors import UsageError
 from sandbox.paths import Home, ScenarioFiles, builtin_content
+from sandbox.scenarios.tomlfile import near
 from sandbox.store import AttemptRow, Store
-from sandbox.tomlfile import near
 
 if TYPE_CHECKING:
     from sandbox.runtime.base import Runtime

@@ -7,7 +7,6 @@ import shutil
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from sandbox import scenarios
 from sandbox.attempts.finding import Finding
@@ -38,12 +37,13 @@ class Starting(Finding):
         Raises ContentError, ImageError, EngineError or MachineError; nothing stays behind then.
         """
         from sandbox import variants
+        from sandbox.variants.instants import zone
 
         loaded = scenarios.load(self.resolve(name or FIRST))
         variant = variants.draw(
             loaded,
             seed=seed or variants.new_seed(),
-            anchor=anchor or datetime.now(ZoneInfo(loaded.settings.time_zone)),
+            anchor=anchor or datetime.now(zone(loaded.settings.time_zone)),
             fault=fault,
         )
         slug = loaded.id.partition("/")[2]

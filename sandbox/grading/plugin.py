@@ -173,7 +173,7 @@ class GraderPlugin:
     @pytest.fixture(scope="session")
     def rng(self) -> Any:
         """Random values fixed by `salt`; `rng.child("orders")` has a stream of its own."""
-        from sandbox.drbg import Drbg
+        from sandbox.variants.drbg import Drbg
 
         return Drbg(self._request.salt.encode(), self._request.scenario)
 
@@ -194,9 +194,9 @@ class GraderPlugin:
             stream: str = "",
             **options: Any,
         ) -> Any:
-            from sandbox import generators
-            from sandbox.drbg import Drbg
-            from sandbox.instants import shifted
+            from sandbox.variants import generators
+            from sandbox.variants.drbg import Drbg
+            from sandbox.variants.instants import shifted
 
             message = "\0".join((self._request.scenario, name, stream))
             return generators.generate(

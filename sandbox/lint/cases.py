@@ -11,7 +11,7 @@ from sandbox.lint.grader import grader_ids, statements
 from sandbox.models import Solution
 from sandbox.rendering import script
 from sandbox.scenarios import is_hidden
-from sandbox.tomlfile import near
+from sandbox.scenarios.tomlfile import near
 
 OTHERS = 3  # honest ways beside the reference, a scenario
 

@@ -14,7 +14,7 @@ from sandbox.errors import ContentError
 from sandbox.models import Expectation, Solution
 from sandbox.paths import ScenarioFiles
 from sandbox.rendering import ticket
-from sandbox.tomlfile import Keys, dotted
+from sandbox.scenarios.tomlfile import Keys, dotted
 from sandbox.variants import Variant, draw
 
 _FIRST = datetime(2026, 1, 5, 8, 20, tzinfo=UTC)  # a Monday; later seeds see all of a year

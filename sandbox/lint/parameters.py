@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from sandbox.drawing import formats_of
-from sandbox.formats import names
 from sandbox.lint.finding import Finding, Subject, rule
 from sandbox.lint.grader import tree
 from sandbox.rendering.templates import undeclared
-from sandbox.tomlfile import Keys
+from sandbox.scenarios.tomlfile import Keys
+from sandbox.variants.drawing import formats_of
+from sandbox.variants.formats import names
 
 
 @rule("draws")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sandbox.errors import ContentError
 from sandbox.lint.finding import Finding, Subject, of_error, rule
 from sandbox.rendering import debrief, text
-from sandbox.tomlfile import Keys
+from sandbox.scenarios.tomlfile import Keys
 
 SHORTEST, LONGEST = 10, 30  # lines of a ticket
 _STEPS = 2  # hints a fault, beside the first one for all

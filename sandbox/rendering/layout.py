@@ -10,15 +10,15 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from sandbox.errors import ContentError
-from sandbox.instants import distance, shifted
 from sandbox.models import FileRule, FilesToml
 from sandbox.rendering.offline import offline_script
 from sandbox.rendering.patterns import fits, is_pattern
 from sandbox.rendering.personality import Personality, personality_files
 from sandbox.rendering.templates import script
 from sandbox.scenarios import Loaded, is_hidden, overlays, shown
-from sandbox.tomlfile import read
+from sandbox.scenarios.tomlfile import read
 from sandbox.variants import Variant, rng
+from sandbox.variants.instants import distance, shifted
 
 SCRIPTS = ("offline.sh", "online.sh")
 RESERVED = frozenset({"files.toml"} | {name + suffix for name in SCRIPTS for suffix in ("", ".j2")})

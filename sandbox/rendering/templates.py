@@ -18,12 +18,12 @@ from jinja2 import Environment, StrictUndefined, Template, TemplateError, Templa
 from jinja2.meta import find_undeclared_variables
 
 from sandbox.errors import ContentError
-from sandbox.instants import shifted
 from sandbox.rendering.personality import addresses, full_name
 from sandbox.scenarios import Loaded, nics, shown
-from sandbox.tomlfile import near
-from sandbox.values import Values, as_values
+from sandbox.scenarios.tomlfile import near
 from sandbox.variants import Variant, draw, person
+from sandbox.variants.instants import shifted
+from sandbox.variants.values import Values, as_values
 
 _CLOCKS = {
     "date": "%-d %B %Y",  # 4 March 2026

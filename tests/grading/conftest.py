@@ -20,7 +20,7 @@ from sandbox import variants
 from sandbox.grading import child
 from sandbox.grading.results import HostAccess, PhaseResult, Request
 from sandbox.models import Company, Employee, Site
-from sandbox.values import as_values
+from sandbox.variants.values import as_values
 
 HEAD = 'import pytest\n\npytestmark = pytest.mark.scenario("linux/demo")\n\n'
 COMPANY = Company(

@@ -11,9 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sandbox import keys
-from sandbox.drbg import Drbg
 from sandbox.errors import ContentError
+from sandbox.variants import keys
+from sandbox.variants.drbg import Drbg
 
 WANTED = keys.CertificateRequest(
     subject="www.pebble.example",

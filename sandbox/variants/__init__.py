@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sandbox.drawing import Drawing, person
-from sandbox.drbg import Drbg
 from sandbox.errors import ContentError, UsageError
-from sandbox.formats import fill
-from sandbox.instants import zone
 from sandbox.models import AnyParameter, Derived, Hash
 from sandbox.scenarios import Loaded
-from sandbox.tomlfile import near
-from sandbox.values import Values, from_json, to_json
+from sandbox.scenarios.tomlfile import near
+from sandbox.variants.drawing import Drawing, person
+from sandbox.variants.drbg import Drbg
+from sandbox.variants.formats import fill
+from sandbox.variants.instants import zone
+from sandbox.variants.values import Values, from_json, to_json
 
 __all__ = ["Values", "Variant", "draw", "dump", "new_seed", "parse", "person", "rng"]
 

@@ -18,15 +18,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox import generators, scenarios
-from sandbox.drbg import Drbg
+from sandbox import scenarios
 from sandbox.errors import ContentError
-from sandbox.generators.rhythm import Span, instants, pieces
-from sandbox.generators.words import OUTSIDE
 from sandbox.models import Company
 from sandbox.paths import ScenarioFiles
+from sandbox.variants import generators
+from sandbox.variants.drbg import Drbg
+from sandbox.variants.generators.rhythm import Span, instants, pieces
+from sandbox.variants.generators.words import OUTSIDE
 
-CONTENT = Path(__file__).parent / "data" / "content"
+CONTENT = Path(__file__).parents[1] / "data" / "content"
 COMPANY = scenarios.load_company(ScenarioFiles(CONTENT, "linux/sample"))
 ZONE = ZoneInfo("Europe/Amsterdam")
 END = datetime(2026, 3, 6, 15, 40, tzinfo=ZONE)  # a Friday

@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 
 from sandbox import __version__
-from sandbox.consistency import check
 from sandbox.errors import ContentError, UsageError
 from sandbox.models import (
     Company,
@@ -28,7 +27,8 @@ from sandbox.models import (
     Solution,
 )
 from sandbox.paths import ScenarioFiles, builtin_content
-from sandbox.tomlfile import TomlFile, near
+from sandbox.scenarios.consistency import check
+from sandbox.scenarios.tomlfile import TomlFile, near
 
 _UNHASHED = ("solutions", "rejected")  # a further solution makes no old grade another one
 _NOT_DOMAINS = ("company",)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.errors import ContentError
-from sandbox.tomlfile import near
+from sandbox.scenarios.tomlfile import near
 
 
 def names(text: str) -> list[str]:

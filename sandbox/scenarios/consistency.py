@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from sandbox.models import Company, HintsToml, Host, NoteToml, Person, Scenario
-from sandbox.tomlfile import Keys, TomlFile, near
+from sandbox.scenarios.tomlfile import Keys, TomlFile, near
 
 # What templates see beside the parameters, and what `Values`, a dict, calls its own methods.
 RESERVED = frozenset(

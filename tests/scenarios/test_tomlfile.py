@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sandbox.errors import ContentError
 from sandbox.models import Scenario
-from sandbox.tomlfile import Keys, TomlFile, dotted, near
+from sandbox.scenarios.tomlfile import Keys, TomlFile, dotted, near
 
 TEXT = '''\
 title = "a"

@@ -11,14 +11,14 @@ from typing import Any
 
 import msgspec
 
-from sandbox import hashes
 from sandbox import models as m
-from sandbox.drbg import Drbg
 from sandbox.errors import ContentError
-from sandbox.formats import fill, names
-from sandbox.instants import moved, shifted, spans
-from sandbox.tomlfile import near
-from sandbox.values import Values, as_values
+from sandbox.scenarios.tomlfile import near
+from sandbox.variants import hashes
+from sandbox.variants.drbg import Drbg
+from sandbox.variants.formats import fill, names
+from sandbox.variants.instants import moved, shifted, spans
+from sandbox.variants.values import Values, as_values
 
 # Ports that a service of its own has, so that a drawn one never lands on it.
 WELL_KNOWN = frozenset(
@@ -217,13 +217,13 @@ class Drawing:
 
     @value.register
     def _(self, parameter: m.KeyPair, rng: Drbg) -> Any:
-        from sandbox import keys
+        from sandbox.variants import keys
 
         return asdict(keys.ed25519(rng, self.fill(parameter.comment, "comment")))
 
     @value.register
     def _(self, parameter: m.Certificate, rng: Drbg) -> Any:
-        from sandbox import keys
+        from sandbox.variants import keys
 
         issuer = None
         if parameter.issuer:
@@ -262,7 +262,7 @@ class Drawing:
         return self._generated(parameter, parameter.lines, rng)
 
     def _generated(self, parameter: m.Table | m.LogStream, count: int, rng: Drbg) -> Any:
-        from sandbox import generators
+        from sandbox.variants import generators
 
         return generators.generate(
             parameter.generator,

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from sandbox import models, scenarios, variants
 from sandbox.errors import ContentError, UsageError
 from sandbox.paths import ScenarioFiles
-from sandbox.values import from_json, to_json
+from sandbox.variants.values import from_json, to_json
 
-CONTENT = Path(__file__).parent / "data" / "content"
+CONTENT = Path(__file__).parents[1] / "data" / "content"
 ANCHOR = datetime(2026, 3, 4, 9, 30, 15, 987654, tzinfo=UTC)
 Drawer = Callable[..., variants.Variant]
 

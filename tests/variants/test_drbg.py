@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.drbg import Drbg
+from sandbox.variants.drbg import Drbg
 
 
 def fresh() -> Drbg:

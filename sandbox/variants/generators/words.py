@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
-from sandbox.drbg import Drbg
 from sandbox.models import Company
+from sandbox.variants.drbg import Drbg
 
 
 def _listed(text: str, separator: str = " ") -> list[str]:

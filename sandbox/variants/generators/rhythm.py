@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sandbox.drbg import Drbg
+from sandbox.variants.drbg import Drbg
 
 # Relative traffic for each hour of the day, on working days and on weekends.
 OFFICE = (

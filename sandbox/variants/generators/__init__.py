@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sandbox.drbg import Drbg
 from sandbox.errors import ContentError
-from sandbox.generators import logs, tables
-from sandbox.generators.rhythm import Span
 from sandbox.models import Company
-from sandbox.tomlfile import near
+from sandbox.scenarios.tomlfile import near
+from sandbox.variants.drbg import Drbg
+from sandbox.variants.generators import logs, tables
+from sandbox.variants.generators.rhythm import Span
 
 Rows = list[dict[str, Any]]
 Generator = Callable[..., str | Rows]

@@ -8,10 +8,19 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Literal
 
-from sandbox.drbg import Drbg
-from sandbox.generators import words
-from sandbox.generators.rhythm import CLOCK, DUTY, STEADY, Piece, Rhythm, Span, instants, pieces
 from sandbox.models import Company
+from sandbox.variants.drbg import Drbg
+from sandbox.variants.generators import words
+from sandbox.variants.generators.rhythm import (
+    CLOCK,
+    DUTY,
+    STEADY,
+    Piece,
+    Rhythm,
+    Span,
+    instants,
+    pieces,
+)
 
 Stamp = Literal["iso", "bsd"]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sandbox.drbg import Drbg
-from sandbox.generators import words
-from sandbox.generators.rhythm import Span, instants
 from sandbox.models import Company
+from sandbox.variants.drbg import Drbg
+from sandbox.variants.generators import words
+from sandbox.variants.generators.rhythm import Span, instants
 
 Rows = list[dict[str, Any]]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sandbox.drbg import Drbg
 from sandbox.errors import ContentError
+from sandbox.variants.drbg import Drbg
 
 if TYPE_CHECKING:  # cryptography is imported only when a key is drawn: it takes a while
     from cryptography import x509

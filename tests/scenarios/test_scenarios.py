@@ -16,7 +16,7 @@ from sandbox import scenarios
 from sandbox.errors import ContentError, UsageError
 from sandbox.paths import ScenarioFiles
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 CONTENT = DATA / "content"
 ID = "linux/sample"
 INVALID = sorted((DATA / "invalid").glob("*.toml"))
@@ -164,7 +164,7 @@ def test_the_first_content_folder_wins(content: Path) -> None:
 def test_a_folder_without_a_company_uses_the_built_in_one(files: ScenarioFiles) -> None:
     shutil.rmtree(files.company)
 
-    assert scenarios.company_folder(files) == Path(scenarios.__file__).parents[1] / (
+    assert scenarios.company_folder(files) == Path(scenarios.__file__).parents[2] / (
         "scenarios/company"
     )
 

@@ -8,7 +8,7 @@ import hmac
 
 import pytest
 
-from sandbox import hashes
+from sandbox.variants import hashes
 
 
 @pytest.mark.parametrize(

@@ -405,10 +405,19 @@ def boot_id(link: ssh.Connection) -> str:
     return link.run(f"cat {BOOT}/boot_id").stdout.strip()
 
 
+SETTLED = """
+until case $(systemctl is-system-running 2>/dev/null) in running|degraded|maintenance) ;; *) false; esac
+do sleep 0.1; done
+"""
+
+
 def settle(link: ssh.Connection) -> None:
-    """Waits until no unit is starting any more; a degraded machine has settled, too."""
+    """Waits until no unit is starting any more; a degraded machine has settled, too.
+
+    It asks again and again: `--wait` fails at once while D-Bus has not started yet.
+    """
     try:
-        link.run("systemctl is-system-running --wait", timeout=SETTLE_SECONDS)
+        link.run(SETTLED, timeout=SETTLE_SECONDS)
     except ssh.CommandTimeout:
         return  # something starts for ever: the checks will say what they miss
 

@@ -200,7 +200,10 @@ class Taker:
     def _tampered(self, host: HostRecord) -> list[str]:
         endpoint = topology.grader_endpoint(host, self.key)
         with ssh.connect(endpoint, deadline=CONTROL_SECONDS) as link:
-            boot = link.run(f"cat {topology.BOOT}/report", limit=8_000_000).stdout
+            told = link.run(f"cat {topology.BOOT}/report", limit=8_000_000)
+            if told.rc:
+                return [f"{host.host}: its programs could not be measured wholly at boot"]
+            boot = told.stdout
             now = link.run(f"{topology.MACHINE} measure {host.since}", limit=8_000_000).stdout
             if not tamper.later(boot + now, host.since):
                 return []

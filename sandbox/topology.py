@@ -406,7 +406,11 @@ def boot_id(link: ssh.Connection) -> str:
 
 
 SETTLED = """
-until case $(systemctl is-system-running 2>/dev/null) in running|degraded|maintenance) ;; *) false; esac
+until
+    case $(systemctl is-system-running 2>/dev/null) in
+        running|degraded|maintenance) ;;
+        *) false ;;
+    esac
 do sleep 0.1; done
 """
 

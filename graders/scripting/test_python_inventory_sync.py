@@ -149,7 +149,7 @@ class Trial:
         """One run must end well, and our tables must then be as they should."""
         self.serve(**weather)
         reply = self.run()
-        said = brief(reply.stderr.strip().rpartition("\n")[2])
+        said = brief(reply.stderr[-160:])
         assert reply.rc == 0, f"{about}: exit code {reply.rc} instead of 0; {said}"
         self.stock.synced()
         self.compare(about)
@@ -257,7 +257,7 @@ def test_rate_limit(hosts, params, stock):
 def test_rough_weather(hosts, params, stock):
     """Errors, broken connections and broken pages cost time, and nothing else."""
     kinds = {"1": "503", "3": "drop", "5": "cut", "7": "short"}
-    kinds |= {"9": "500", "10": "502", "11": "short", "12": "cut"}
+    kinds |= {"9": "500", "10": "502", "11": "short"}
     Trial(hosts, params, stock).must_copy("an API with errors and broken pages", trouble=kinds)
 
 
@@ -294,7 +294,8 @@ def test_killed(hosts, params, stock):
     """Killed half way and run again, it is as if nothing had happened."""
     trial = Trial(hosts, params, stock)
     trial.must_copy("the first run")
-    stock.move([*stock.some(70), *stock.some(30)])
+    twice = stock.some(12)
+    stock.move([*twice, *twice, *stock.some(70)])
     stock.remove(stock.some(4))
     stock.add(5)
     trial.kill_at(4)

@@ -1,0 +1,200 @@
+"""target-down: the duty phone rings when a machine is gone, says which, and only then."""
+
+import re
+import secrets
+import time
+from contextlib import contextmanager
+
+import pytest
+
+pytestmark = pytest.mark.scenario("monitoring/target-down")
+
+MACHINES = ("files", "scan")
+DROPS = "/var/lib/prometheus/node-exporter"
+WAIT = 9.0  # seconds; the ticket says ten
+
+# Stops the exporter as an accident would. A timer starts it again should the grader be cut off.
+STOP = """
+unit=prometheus-node-exporter.service
+systemctl is-active --quiet $unit || exit 3
+systemd-run --quiet --collect --on-active=40 --unit=grader-net systemctl start $unit
+systemctl stop $unit
+"""
+START = """
+systemctl start prometheus-node-exporter.service
+systemctl stop grader-net.timer 2> /dev/null
+true
+"""
+
+
+def until(probe, seconds=WAIT):
+    """Asks again and again until `probe` says yes or the time is over; the last answer."""
+    deadline = time.monotonic() + seconds
+    while not (answer := probe()) and time.monotonic() < deadline:
+        time.sleep(0.3)
+    return answer
+
+
+def mentions(alert, word):
+    """Does an alert, in its labels or its annotations, name `word`?"""
+    said = " ".join([*alert.get("labels", {}).values(), *alert.get("annotations", {}).values()])
+    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", said) is not None
+
+
+def ask(hosts, params, port, path, query=""):
+    """What an API on mon answers to another machine, as JSON."""
+    url = f"http://{params.mon_address}:{port}{path}"
+    command = "curl -sS --max-time 4 -G --data-urlencode %s %s"
+    reply = hosts["duty"].run(command, f"query={query}", url)
+    assert reply.rc == 0, f"mon does not answer at {url}: {reply.stderr.strip()}"
+    return reply.json()
+
+
+def firing(hosts, params, word):
+    """Does Prometheus fire an alert that names `word`?"""
+    alerts = ask(hosts, params, 9090, "/api/v1/alerts").get("data", {}).get("alerts", [])
+    return any(one.get("state") == "firing" and mentions(one, word) for one in alerts)
+
+
+def held(hosts, params, word):
+    """Does Alertmanager hold an alert that names `word`?"""
+    alerts = ask(hosts, params, 9093, "/api/v2/alerts")
+    return isinstance(alerts, list) and any(mentions(one, word) for one in alerts)
+
+
+def calls(hosts):
+    """What reached the duty phone's gateway lately."""
+    return hosts["duty"].run("curl -sS --max-time 4 http://127.0.0.1:8080/").json()
+
+
+def last_call(hosts):
+    return max((one["number"] for one in calls(hosts)), default=0)
+
+
+def called(hosts, to, word, since=0, status="firing"):
+    """Was `word` told to `to` (ring, mail) after the call number `since`?"""
+    return any(
+        one["number"] > since
+        and one["to"] == to
+        and any(alert.get("status") == status and mentions(alert, word) for alert in one["alerts"])
+        for one in calls(hosts)
+    )
+
+
+def quiet(hosts, params, machine):
+    """The check fails when the monitoring already takes a machine that is well for gone."""
+    assert not firing(hosts, params, machine), (
+        f"{machine} runs, and an alert in Prometheus says that it does not: look at /api/v1/targets"
+    )
+
+
+@contextmanager
+def stopped(hosts, params, machine):
+    """The machine's exporter stopped for a while; started again, whatever happens."""
+    reply = hosts[machine].run(STOP)
+    assert reply.rc == 0, f"{machine}: prometheus-node-exporter.service does not run"
+    try:
+        yield
+    finally:
+        hosts[machine].run(START)
+    until(lambda: not firing(hosts, params, machine))
+
+
+@contextmanager
+def dropped(host, line):
+    """One more number that the machine tells the monitoring for a while."""
+    path = f"{DROPS}/grader.prom"
+    host.put(path, line + "\n")
+    try:
+        yield
+    finally:
+        host.run("rm -f %s", path)
+
+
+@pytest.mark.check("phone-rings", points=40, within=8)
+def test_the_phone_rings(hosts, params):
+    """The duty phone rings when a machine stops answering, and is quiet before."""
+    for machine in MACHINES:
+        quiet(hosts, params, machine)
+    for machine in MACHINES:
+        before = last_call(hosts)
+        with stopped(hosts, params, machine):
+            assert until(lambda one=machine: firing(hosts, params, one)), (
+                f"the exporter of {machine} was stopped for {WAIT:.0f} s, and no alert that names "
+                f"{machine} fires in Prometheus: look at the rule and at what it selects"
+            )
+            assert until(lambda one=machine: held(hosts, params, one)), (
+                f"an alert about {machine} fires in Prometheus and does not reach Alertmanager"
+            )
+            rang = until(lambda one=machine, n=before: called(hosts, "ring", one, n))
+        assert rang, (
+            f"the alert about {machine} reached Alertmanager, and the duty phone did not ring: "
+            "which receiver do its labels lead to?"
+        )
+
+
+@pytest.mark.check("true-numbers", points=20, within=2, needs="phone-rings")
+def test_the_numbers_are_the_machines_own(hosts, params):
+    """What Prometheus knows of a machine comes from that machine."""
+    for machine in MACHINES:
+        number = str(10_000 + secrets.randbelow(90_000))
+        with dropped(hosts[machine], f"house_grader_number {number}"):
+
+            def seen(one=machine, wanted=number):
+                reply = ask(hosts, params, 9090, "/api/v1/query", "house_grader_number")
+                found = reply.get("data", {}).get("result", [])
+                return any(
+                    series["value"][1] == wanted and mentions({"labels": series["metric"]}, one)
+                    for series in found
+                )
+
+            assert until(seen), (
+                f"{machine} tells a new number ({DROPS}), and Prometheus does not know it as "
+                f"{machine}'s: is it really {machine} that is asked?"
+            )
+
+
+@pytest.mark.check("other-alerts", points=20, within=2, needs="phone-rings")
+def test_other_alerts_still_ring(hosts, params):
+    """The scanners' stuck queue rings the duty phone, too."""
+    queue = f"drill-{secrets.token_hex(4)}"
+    with dropped(hosts["scan"], f'house_scan_queue_length{{queue="{queue}"}} 9999'):
+        rang = until(lambda: called(hosts, "ring", queue))
+    assert rang, "9999 scans wait in a queue of scan, and the duty phone does not ring"
+
+
+@pytest.mark.check("all-clear", points=20, within=2, needs="phone-rings")
+def test_the_all_clear_comes(hosts, params):
+    """The duty phone gets the all-clear when the machine is back."""
+    machine = params.spared
+    before = last_call(hosts)
+    with stopped(hosts, params, machine):
+        until(lambda: called(hosts, "ring", machine, before))
+    cleared = until(lambda: called(hosts, "ring", machine, before, "resolved"))
+    assert cleared, f"{machine} is back, and the duty phone was not told"
+
+
+@pytest.mark.guard("notices", cap=60, within=2)
+def test_notices_go_to_the_mail(hosts, params):
+    """Notices go to the mail, and do not ring the duty phone."""
+    backup = f"drill-{secrets.token_hex(4)}"
+    line = f'house_backup_last_success_timestamp_seconds{{set="{backup}"}} 1'
+    with dropped(hosts[params.spared], line):
+        mailed = until(lambda: called(hosts, "mail", backup))
+        time.sleep(1.5)
+        rang = called(hosts, "ring", backup)
+    assert mailed, "an old backup no longer comes as a notice by mail"
+    assert not rang, "an old backup, which is a notice, rings the duty phone at night"
+
+
+@pytest.mark.guard("only-mon-asks", cap=60)
+def test_only_the_monitoring_may_ask(hosts, params):
+    """Nobody but mon can ask the machines for their numbers."""
+    for machine in MACHINES:
+        address = params[f"{machine}_address"]
+        for port in (9100, params.wrong_port):
+            reply = hosts["duty"].run("curl -s --max-time 2 http://%s:%s/metrics", address, port)
+            assert reply.rc != 0, (
+                f"any machine can read the numbers of {machine} at {address}:{port}: its firewall "
+                "(/etc/nftables.conf) is to let mon ask, and nobody else"
+            )

@@ -18,6 +18,7 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@$(BIN)/python -m compileall -q sandbox
 	@touch $@
 
 install: $(STAMP)  ## Make .venv with internbox and its development tools
@@ -41,8 +42,8 @@ test: engine  ## All tests, on the real engine
 prove: engine  ## The proof matrix of every scenario
 	$(BIN)/internbox prove --all
 
-bench: engine  ## Measure, against bare baselines, into build/bench.json
-	$(BIN)/python -m pytest tests/bench -q -s -p no:cacheprovider
+bench: engine  ## Measure, against bare baselines, into build/bench.json; BENCH=--cold builds, too
+	$(BIN)/python tests/bench/run.py $(BENCH)
 
 clean:  ## Remove what internbox left on the engine, and build/; keeps .venv and images
 	-test ! -x $(BIN)/internbox || $(BIN)/internbox gc

@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from sandbox.grading.results import Grade
 from sandbox.models import Expectation, Solution
 from sandbox.steps import Steps
 
+OTHER_PARTS = ("__pycache__", "cli", "reports", "doctor", "builtin")  # decide no cell
 VAGUE = "It did not work this morning. I looked at it for a while and fixed it. It works again now."
 
 
@@ -320,7 +321,7 @@ def _run_all(
             own.labs = Labs(labs.home, content=labs.content, runtime=labs.runtime, purpose=purpose)
         return run(own.labs, case, seed=seed, keep=keep)
 
-    with ThreadPoolExecutor(jobs or (os.cpu_count() or 2) + 1) as pool:
+    with ThreadPoolExecutor(jobs or 2 * (os.cpu_count() or 2)) as pool:  # cells mostly wait
         futures = {pool.submit(one, case): case for case in todo}
         try:
             for number, future in enumerate(as_completed(futures), start=1):
@@ -349,8 +350,10 @@ class Kept:
 
     def _path(self, case: Case) -> Path:
         parts = [case.loaded.content_hash, case.id, case.kind, self.engine, self._images(case)]
-        if case.folder:
-            parts.append(tree_hash(case.folder.rglob("*")))
+        if case.folder and case.solution:
+            parts.append(tree_hash(case.folder))
+            scripts = [case.folder / step.script for step in case.solution.steps if step.script]
+            parts += [script.read_text() for script in scripts]  # may lie with another case
         if case.kind == "honest-day":
             parts.append((honest_day(case.loaded) or Path(os.devnull)).read_text())
         digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -384,12 +387,13 @@ class Kept:
         draft.rename(path)
 
 
-def tree_hash(paths: Iterable[Path]) -> str:
-    """SHA-256 over names, modes and contents of the files among `paths`."""
+def tree_hash(folder: Path, pattern: str = "**/*") -> str:
+    """SHA-256 over names, modes and contents of a folder's files, wherever the folder lies."""
     digest = hashlib.sha256()
-    for path in sorted(paths):
+    for path in sorted(folder.glob(pattern)):
         if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(f"{path}\0{path.stat().st_mode}\0".encode())
+            executable = bool(path.stat().st_mode & 0o100)
+            digest.update(f"{path.relative_to(folder)}\0{executable}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -397,8 +401,6 @@ def tree_hash(paths: Iterable[Path]) -> str:
 def source_hash() -> str:
     """Of the code that decides a cell: all of the package but the command line and reports."""
     package = Path(__file__).parent
-    return tree_hash(
-        path
-        for path in package.rglob("*.py")
-        if path.relative_to(package).parts[0] not in ("cli", "reports", "builtin")
-    )
+    parts = [entry for entry in package.iterdir() if entry.name not in OTHER_PARTS]
+    hashed = [tree_hash(entry) if entry.is_dir() else entry.read_text() for entry in sorted(parts)]
+    return hashlib.sha256("\0".join(hashed).encode()).hexdigest()

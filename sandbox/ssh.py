@@ -5,17 +5,15 @@ from __future__ import annotations
 import logging
 import shlex
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
-
-import paramiko
-from paramiko.common import cMSG_CHANNEL_REQUEST
+from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import MachineError, Unreachable
 from sandbox.sshkeys import (
@@ -28,6 +26,9 @@ from sandbox.sshkeys import (
     write_config,
     write_keys,
 )
+
+if TYPE_CHECKING:
+    import paramiko
 
 __all__ = [
     "CommandTimeout",
@@ -46,13 +47,31 @@ __all__ = [
 ]
 
 HANDSHAKE_SECONDS = 10.0  # for each step of a connection; a loaded engine is slow to answer
-RETRY_SECONDS = (0.02, 0.05, 0.1, 0.2)  # between tries; the last for all that follow
+RETRY_SECONDS = (*(0.02 for _ in range(50)), 0.05, 0.1, 0.2)  # between tries; then the last
+GOING_DOWN_SECONDS = 0.1  # between greetings of a machine that has not gone down yet
 LAST_WORDS_SECONDS = 0.5  # a process left behind may hold the output open after the command's end
 CHUNK = 1 << 16
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
-LINK_ERRORS = (paramiko.SSHException, OSError, EOFError)
 
-logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it prints what is raised as well
+
+@cache
+def library() -> Any:
+    """paramiko, imported at the first use: its tenth of a second passes while a machine boots."""
+    hidden = "invoke" not in sys.modules
+    if hidden:
+        sys.modules["invoke"] = None  # type: ignore[assignment]  # it can do without: 60 ms
+    try:
+        import paramiko
+    finally:
+        if hidden:
+            sys.modules.pop("invoke", None)
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it prints what is raised as well
+    return paramiko
+
+
+def link_errors() -> tuple[type[Exception], ...]:
+    """What paramiko raises when a machine does not answer, or no longer."""
+    return (library().SSHException, OSError, EOFError)
 
 
 @dataclass(frozen=True)
@@ -150,7 +169,7 @@ class Connection:
             transport = self._live_transport(_left(deadline))
             try:
                 return transport.open_session(timeout=_left(deadline))
-            except LINK_ERRORS as error:
+            except link_errors() as error:
                 transport.close()
                 if last or time.monotonic() >= deadline:
                     raise _unreachable(self.endpoint, error) from error
@@ -175,7 +194,7 @@ class Connection:
                 raise CommandTimeout(told, stdout=_text(out), stderr=_text(err))
             over = max(len(out), len(err)) > limit
             return (-1 if over else rc), bytes(out[:limit]), bytes(err[:limit]), over
-        except LINK_ERRORS as error:
+        except link_errors() as error:
             raise _unreachable(self.endpoint, error) from error
         finally:
             channel.close()
@@ -193,8 +212,8 @@ class Connection:
 def _request(channel: paramiko.Channel, command: str) -> None:
     """Channel.exec_command without waiting for the answer: that wait knows no end, and a refusal
     shows as a channel that closes without a status."""
-    message = paramiko.Message()
-    message.add_byte(cMSG_CHANNEL_REQUEST)
+    message = library().Message()
+    message.add_byte(library().common.cMSG_CHANNEL_REQUEST)
     message.add_int(channel.remote_chanid)
     message.add_string("exec")
     message.add_boolean(False)
@@ -207,7 +226,7 @@ def _feed(channel: paramiko.Channel, stdin: bytes, timeout: float) -> None:
     """Sends the input beside the reading, so that neither side waits for the other."""
 
     def send() -> None:
-        with suppress(*LINK_ERRORS):  # a command may end without reading all
+        with suppress(*link_errors()):  # a command may end without reading all
             channel.sendall(stdin)
             channel.shutdown_write()
 
@@ -291,6 +310,7 @@ def wait_boot(endpoint: Endpoint, *, previous: str, deadline: float) -> Connecti
         else:
             if told.stdout.strip() not in ("", previous):
                 return connection
+            pause = max(pause, GOING_DOWN_SECONDS)
         connection.close()
         if time.monotonic() + pause >= end:
             break
@@ -318,11 +338,9 @@ def _unreachable(endpoint: Endpoint, error: BaseException) -> Unreachable:
 
 
 def _handshake(endpoint: Endpoint, timeout: float) -> paramiko.Transport:
-    transport = None
+    transport: paramiko.Transport | None = None
     try:
-        link = socket.create_connection((endpoint.connect, endpoint.port), timeout=timeout)
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # 48 → 4 ms for a command
-        transport = paramiko.Transport(link)
+        transport = library().Transport(_dial(endpoint, timeout))
         transport.banner_timeout = transport.handshake_timeout = timeout
         transport.auth_timeout = timeout
         options = transport.get_security_options()
@@ -331,23 +349,37 @@ def _handshake(endpoint: Endpoint, timeout: float) -> paramiko.Transport:
         transport.start_client(timeout=timeout)
         _check_host_key(transport, endpoint)
         transport.auth_publickey(endpoint.user, _private_key(endpoint.key))
-    except LINK_ERRORS as error:
+    except link_errors() as error:
         if transport:
             transport.close()
         raise _unreachable(endpoint, error) from error
     return transport
 
 
+def _dial(endpoint: Endpoint, timeout: float) -> socket.socket:
+    """A connection on which somebody speaks; the engine's own proxy takes and closes others."""
+    link = socket.create_connection((endpoint.connect, endpoint.port), timeout=timeout)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # 48 → 4 ms for a command
+    heard = b""
+    with suppress(OSError):
+        heard = link.recv(1, socket.MSG_PEEK)
+    if not heard:
+        link.close()
+        raise EOFError("nothing speaks on the connection")
+    return link
+
+
 def _check_host_key(transport: paramiko.Transport, endpoint: Endpoint) -> None:
     kind, text = endpoint.host_key.split()[:2]
     given = transport.get_remote_server_key()
     if (given.get_name(), given.get_base64()) != (kind, text):
-        raise paramiko.SSHException("another machine answers there: its host key is not ours")
+        raise library().SSHException("another machine answers there: its host key is not ours")
 
 
 @lru_cache(maxsize=64)
 def _parsed_key(path: Path, changed: int) -> paramiko.PKey:
-    return paramiko.Ed25519Key.from_private_key_file(str(path))
+    key: paramiko.PKey = library().Ed25519Key.from_private_key_file(str(path))
+    return key
 
 
 def _private_key(path: Path) -> paramiko.PKey:

@@ -10,9 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from sandbox.paths import AttemptFiles
 from sandbox.variants.hashes import salt_text, sha512crypt
 
@@ -39,6 +36,9 @@ class KeyPair:
 
 def key_pair(comment: str) -> KeyPair:
     """A new key."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(
         serialization.Encoding.PEM,
@@ -53,6 +53,9 @@ def key_pair(comment: str) -> KeyPair:
 
 def dropbear_host_key(private: str) -> str:
     """The same ed25519 key as dropbear keeps it, in base64."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     key = serialization.load_ssh_private_key(private.encode(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise TypeError("only ed25519 keys are used")

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import rendering, ssh, topology
+from sandbox import readiness, rendering, ssh, topology
 from sandbox.errors import ContentError, MachineError, Unreachable
 from sandbox.models import Solution, Step
 from sandbox.runtime.base import ConsoleStream
@@ -97,8 +97,8 @@ class Steps:
             pass  # the link may be cut before the command ends
         except ContentError:
             pass
-        with ssh.wait_boot(endpoint, previous=previous, deadline=topology.BOOT_SECONDS) as link:
-            topology.settle(link)
+        with ssh.wait_boot(endpoint, previous=previous, deadline=readiness.BOOT_SECONDS) as link:
+            readiness.settle(link)
 
 
 class Console:

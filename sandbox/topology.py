@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import shlex
-import time
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from msgspec import Struct
 
-from sandbox import rendering, ssh
+from sandbox import ssh
 from sandbox.errors import ContentError, MachineError, Unreachable
 from sandbox.models import Host
 from sandbox.paths import AttemptFiles
+from sandbox.readiness import BOOT_SECONDS, settle, wait_ready
 from sandbox.runtime.base import (
     MachineSpec,
     Place,
@@ -29,8 +31,6 @@ from sandbox.runtime.base import (
 from sandbox.scenarios import Loaded
 from sandbox.variants import Variant
 
-BOOT_SECONDS = 60.0  # a machine that has not answered by then will not
-SETTLE_SECONDS = 20.0  # for units still starting after the banner
 ONLINE_SECONDS = 180.0
 BOOT = "/opt/internbox/boot"
 MACHINE = "/opt/internbox/machine"
@@ -147,10 +147,17 @@ class Bringer:
             runtime, loaded, variant, attempt, files, manifests, learner, grader, new_password()
         )
 
+    @cached_property
+    def password_hash(self) -> str:
+        """The console's password as /etc/shadow holds it, the same on every machine."""
+        return ssh.crypt(self.console_password)
+
     # --- what is to be created ----------------------------------------------------------------
 
     def spec(self, name: str, images: dict[str, str]) -> tuple[MachineSpec, str, str, str]:
         """The spec of a host, its online script, and the public host keys: grader's, learner's."""
+        from sandbox import rendering  # 70 ms that a check need not wait for
+
         host = self.loaded.settings.hosts[name]
         grader_host_key = ssh.key_pair(f"grader@{name}")
         login_host_key = ssh.key_pair(f"root@{name}")
@@ -164,7 +171,7 @@ class Bringer:
                 name,
                 host_key=(login_host_key.private, login_host_key.public),
                 authorized_key=self.learner_key,
-                password_hash=ssh.crypt(self.console_password),
+                password_hash=self.password_hash,
             ),
         )
         spec = MachineSpec(
@@ -227,9 +234,16 @@ class Bringer:
             or next(name for name, host in settings.hosts.items() if not host.hidden),
             console_password=self.console_password,
         )
+        threading.Thread(target=ssh.library, daemon=True).start()  # imports while the engine works
         in_parallel(lambda host: self.launch(host, made[host.host][0], record), record.standing())
-        in_parallel(lambda host: self.prepare(host, made[host.host][1]), record.standing())
-        in_parallel(self.hand_over, record.standing())
+        with ExitStack() as links:
+
+            def prepared(host: HostRecord) -> tuple[HostRecord, ssh.Connection]:
+                link = self.prepare(host, made[host.host][1])
+                return host, links.enter_context(link)
+
+            standing = in_parallel(prepared, record.standing())
+            in_parallel(lambda one: self.hand_over(*one), standing)
         return record
 
     def fresh(self, record: LabRecord, name: str) -> HostRecord:
@@ -246,8 +260,8 @@ class Bringer:
             learner_host_key=login_key,
         )
         self.launch(host, spec, record)
-        self.prepare(host, online)
-        self.hand_over(host)
+        with self.prepare(host, online) as link:
+            self.hand_over(host, link)
         return host
 
     def probe(self, record: LabRecord) -> bool:
@@ -266,6 +280,7 @@ class Bringer:
             grader_key=self.grader_key,
             host_key=ssh.dropbear_host_key(key.private),
         )
+        self.runtime.remove(self.attempt, host="probe")  # of a grade that was killed
         placement = self.runtime.place([spec])
         host = HostRecord(
             host="probe",
@@ -305,30 +320,43 @@ class Bringer:
     def launch(self, host: HostRecord, spec: MachineSpec, record: LabRecord) -> None:
         host.container, host.place = self.runtime.launch(spec, record.placement)
 
-    def prepare(self, host: HostRecord, online: str) -> None:
-        """Waits for the first boot; runs the scenario's online script, scrubs, boots anew."""
+    def prepare(self, host: HostRecord, online: str) -> ssh.Connection:
+        """Waits for the first boot; runs the scenario's online script, scrubs, boots anew.
+
+        The connection stands, for `hand_over`.
+        """
         endpoint = grader_endpoint(host, self.files.grader_key)
-        with self._first_answer(host, endpoint) as link:
-            failed = link.run(f"cat {BOOT}/failed 2>/dev/null")
-            if failed.rc == 0:
-                raise ContentError(
-                    f"{self.loaded.id}: the offline script of {host.host} failed:\n{failed.stdout}",
-                    hint=f"mend hosts/{host.host}/offline.sh or the fault's, then start again",
-                )
+        link = self._first_answer(host, endpoint)
+        with ExitStack() as unfinished:
+            unfinished.enter_context(link)
+            self._went_well(host, link)
             if not online:
-                return
-            settle(link)
-            result = link.run("bash -s", stdin=online.encode(), timeout=ONLINE_SECONDS)
-            if result.rc:
-                raise ContentError(
-                    f"{self.loaded.id}: the online script of {host.host} failed "
-                    f"(exit {result.rc}):\n{result.stdout[-4000:]}{result.stderr[-4000:]}",
-                    hint=f"mend hosts/{host.host}/online.sh or the fault's, then start again",
-                )
-            link.run("bash -s", stdin=SCRUB.encode(), timeout=30)
-            previous = boot_id(link)
+                unfinished.pop_all()
+                return link
+            previous = self._go_online(host, link, online)
         self.runtime.restart(host.container)
-        ssh.wait_boot(endpoint, previous=previous, deadline=BOOT_SECONDS).close()
+        return ssh.wait_boot(endpoint, previous=previous, deadline=BOOT_SECONDS)
+
+    def _went_well(self, host: HostRecord, link: ssh.Connection) -> None:
+        failed = link.run(f"cat {BOOT}/failed 2>/dev/null")
+        if failed.rc == 0:
+            raise ContentError(
+                f"{self.loaded.id}: the offline script of {host.host} failed:\n{failed.stdout}",
+                hint=f"mend hosts/{host.host}/offline.sh or the fault's, then start again",
+            )
+
+    def _go_online(self, host: HostRecord, link: ssh.Connection, online: str) -> str:
+        """Runs the online script and takes its traces away; the boot in which it did."""
+        settle(link)
+        result = link.run("bash -s", stdin=online.encode(), timeout=ONLINE_SECONDS)
+        if result.rc:
+            raise ContentError(
+                f"{self.loaded.id}: the online script of {host.host} failed "
+                f"(exit {result.rc}):\n{result.stdout[-4000:]}{result.stderr[-4000:]}",
+                hint=f"mend hosts/{host.host}/online.sh or the fault's, then start again",
+            )
+        link.run("bash -s", stdin=SCRUB.encode(), timeout=30)
+        return boot_id(link)
 
     def _first_answer(self, host: HostRecord, endpoint: ssh.Endpoint) -> ssh.Connection:
         try:
@@ -341,17 +369,14 @@ class Bringer:
                 hint="internbox doctor",
             ) from error
 
-    def hand_over(self, host: HostRecord) -> None:
+    def hand_over(self, host: HostRecord, link: ssh.Connection) -> None:
         """Waits until the host is ready and notes what it is like before any learner came."""
         conditions = self.loaded.settings.hosts[host.host].ready
         ready = [self.variant.format(condition) for condition in conditions]
         if not host.hidden and not ready:
             ready = ["tcp:22"]
-        with ssh.connect(
-            grader_endpoint(host, self.files.grader_key), deadline=BOOT_SECONDS
-        ) as link:
-            wait_ready(link, host.host, ready)
-            told = link.run(f"date +%s.%N; cat {BOOT}/report").stdout
+        wait_ready(link, host.host, ready)
+        told = link.run(f"date +%s.%N; cat {BOOT}/report").stdout
         clock, _, host.baseline = told.partition("\n")
         host.since = float(clock)
 
@@ -403,55 +428,6 @@ def learner_endpoint(host: HostRecord, key: Path) -> ssh.Endpoint:
 
 def boot_id(link: ssh.Connection) -> str:
     return link.run(f"cat {BOOT}/boot_id").stdout.strip()
-
-
-SETTLED = """
-until
-    case $(systemctl is-system-running 2>/dev/null) in
-        running|degraded|maintenance) ;;
-        *) false ;;
-    esac
-do sleep 0.1; done
-"""
-
-
-def settle(link: ssh.Connection) -> None:
-    """Waits until no unit is starting any more; a degraded machine has settled, too.
-
-    It asks again and again: `--wait` fails at once while D-Bus has not started yet.
-    """
-    try:
-        link.run(SETTLED, timeout=SETTLE_SECONDS)
-    except ssh.CommandTimeout:
-        return  # something starts for ever: the checks will say what they miss
-
-
-def wait_ready(link: ssh.Connection, host: str, conditions: list[str]) -> None:
-    """Waits for `tcp:PORT`, `unit:NAME` and `file:PATH`; MachineError names what never came."""
-    deadline = time.monotonic() + BOOT_SECONDS
-    waiting, pause = list(conditions), 0.03
-    while waiting:
-        script = "\n".join(f"{_probe(item)} || echo {index}" for index, item in enumerate(waiting))
-        missing = link.run(script, timeout=10).stdout.split()
-        waiting = [waiting[int(index)] for index in missing]
-        if waiting and time.monotonic() > deadline:
-            raise MachineError(
-                f"{host} booted, but never became ready: {', '.join(waiting)}",
-                hint="internbox doctor; an author checks hosts.<host>.ready with every fault",
-            )
-        if waiting:
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.5)
-
-
-def _probe(condition: str) -> str:
-    kind, _, what = condition.partition(":")
-    word = shlex.quote(what)
-    return {
-        "tcp": f'[ -n "$(ss -Hltn sport = :{word})" ]',
-        "unit": f"systemctl is-active --quiet {word}",
-        "file": f"[ -e {word} ]",
-    }[kind]
 
 
 def new_password() -> str:

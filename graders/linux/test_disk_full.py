@@ -92,7 +92,26 @@ def test_there_is_room(hosts):
         assert percent >= 25, f"of the depot's {what} only {percent} per cent are free"
 
 
-@pytest.mark.check("stays", points=50, within=9, needs="save")
+@pytest.mark.check("writers", points=15, within=10, needs="save")
+def test_labels_and_gate_are_written(hosts):
+    """label-bridge and gate-recorder run and write where they always wrote."""
+    files = hosts["files"]
+    for unit, path, word in (
+        ("label-bridge", f"{DEPOT}/log/label-bridge.log", "printer=LP"),
+        ("gate-recorder", f"{DEPOT}/gate/gate.trace", "frame="),
+    ):
+        state = files.run("systemctl is-active %s", f"{unit}.service").stdout.strip()
+        assert state == "active", f"{unit}.service is {state}"
+        fresh = files.run(
+            "test -f %s && test ! -L %s && test $(($(date +%%s) - $(stat -c %%Y %s))) -lt 6",
+            *[path] * 3,
+        )
+        assert fresh.rc == 0, f"{path} is not being written"
+        read = files.run("tail -c 300000 %s | grep -ac %s", path, word).stdout.strip()
+        assert read not in ("", "0"), f"{path} is written, but not by {unit}"
+
+
+@pytest.mark.check("stays", points=50, needs="save")
 def test_it_does_not_fill_again(hosts, params):
     """What filled the depot does so no more."""
     before, files_before = snapshot(hosts)
@@ -117,25 +136,6 @@ def test_it_does_not_fill_again(hosts, params):
     assert kept.startswith("stored "), (
         f"a scanner that logged in {WATCH_SECONDS} s ago hears: {kept}"
     )
-
-
-@pytest.mark.check("writers", points=15, within=8, needs="save")
-def test_labels_and_gate_are_written(hosts):
-    """label-bridge and gate-recorder run and write where they always wrote."""
-    files = hosts["files"]
-    for unit, path, word in (
-        ("label-bridge", f"{DEPOT}/log/label-bridge.log", "printer=LP"),
-        ("gate-recorder", f"{DEPOT}/gate/gate.trace", "frame="),
-    ):
-        state = files.run("systemctl is-active %s", f"{unit}.service").stdout.strip()
-        assert state == "active", f"{unit}.service is {state}"
-        fresh = files.run(
-            "test -f %s && test ! -L %s && test $(($(date +%%s) - $(stat -c %%Y %s))) -lt 6",
-            *[path] * 3,
-        )
-        assert fresh.rc == 0, f"{path} is not being written"
-        read = files.run("tail -c 300000 %s | grep -ac %s", path, word).stdout.strip()
-        assert read not in ("", "0"), f"{path} is written, but not by {unit}"
 
 
 def audit_lines(start, now, count=30000):

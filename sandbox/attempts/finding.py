@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from sandbox.scenarios.tomlfile import near
 from sandbox.store import AttemptRow, Store
 
 if TYPE_CHECKING:
-    from sandbox.runtime.base import Runtime
+    from sandbox.runtime.base import Running, Runtime
     from sandbox.topology import LabRecord
     from sandbox.variants import Variant
 
@@ -46,7 +47,7 @@ class Finding:
         purpose: str = "learn",
     ) -> None:
         self.home = home
-        self.content = [*content, builtin_content()]
+        self.content = [*(folder.resolve() for folder in content), builtin_content()]
         self.progress = progress
         self.purpose = purpose
         self._runtime = runtime
@@ -94,9 +95,13 @@ class Finding:
                 (c / "images" / image for c in content if (c / "images" / image).is_dir()), None
             )
             if folder and (folder / "artifacts.toml").exists():
-                from sandbox.runtime import artifacts
+                from sandbox.runtime import artifacts, sources
 
-                if reason := artifacts.why_not(folder, architecture(), self.home.cache):
+                reference = sources.find(content[0], image, architecture()).reference
+                kept = self.home.artifacts
+                if artifacts.remembered(kept, reference):
+                    continue
+                if reason := artifacts.why_not(folder, architecture(), kept):
                     return reason
         return ""
 
@@ -138,6 +143,19 @@ class Finding:
                 hint=f"internbox reset {row.id}, or internbox gc",
             )
         return row
+
+    @contextmanager
+    def _alone(self, ref: str | None) -> Iterator[AttemptRow]:
+        """A living attempt that no other command works on meanwhile, read once that is so."""
+        attempt = self._living(ref).id
+        with self.store.lock(attempt):
+            yield self._living(attempt)
+
+    def _whole(self, row: AttemptRow, machines: Iterable[Running]) -> bool:
+        """Whether all its machines are among those that the engine runs."""
+        running = {one.id for one in machines if one.state in ("running", "restarting")}
+        started = row.lab != "{}"
+        return started and {host.container for host in self._record(row).standing()} <= running
 
     def _loaded(self, row: AttemptRow) -> scenarios.Loaded:
         return scenarios.load(ScenarioFiles(Path(row.content), row.scenario))

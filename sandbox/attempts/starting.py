@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sandbox import scenarios
 from sandbox.attempts.finding import Finding
 from sandbox.attempts.shapes import Attempt
-from sandbox.errors import InternboxError
+from sandbox.errors import ImageError, InternboxError
 from sandbox.store import AttemptRow
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Starting(Finding):
         from sandbox.variants.instants import zone
 
         loaded = scenarios.load(self.resolve(name or FIRST))
+        self._can_be_had(loaded)
         variant = variants.draw(
             loaded,
             seed=seed or variants.new_seed(),
@@ -47,19 +48,18 @@ class Starting(Finding):
             fault=fault,
         )
         slug = loaded.id.partition("/")[2]
-        row = self.store.add(
-            AttemptRow(
-                id=f"{slug}-{secrets.token_hex(2)}",
-                scenario=loaded.id,
-                content=str(loaded.files.content),
-                version=loaded.settings.version,
-                content_hash=loaded.content_hash,
-                seed=variant.seed,
-                variant=variants.dump(variant),
-                purpose=self.purpose,
-            )
+        row = AttemptRow(
+            id=f"{slug}-{secrets.token_hex(2)}",
+            scenario=loaded.id,
+            content=str(loaded.files.content),
+            version=loaded.settings.version,
+            content_hash=loaded.content_hash,
+            seed=variant.seed,
+            variant=variants.dump(variant),
+            purpose=self.purpose,
         )
-        with self.store.lock(row.id):
+        with self.store.lock(row.id):  # before it is on record: gc takes no attempt that is locked
+            self.store.add(row)
             try:
                 self._bring_up(row, loaded, variant)
             except BaseException:
@@ -73,17 +73,29 @@ class Starting(Finding):
         row = self._row(ref)
         loaded, variant = self._loaded(row), self._variant(row)
         self._same_content(row, loaded)
+        self._can_be_had(loaded)
         with self.store.lock(row.id):
             self.store.move(row.id, "starting")
+            self.store.save_lab(row.id, {})  # a kill from here on leaves no machines to believe in
             try:
+                self.store.event(row.id, "reset")
                 self.runtime.remove(row.id)
                 self._bring_up(row, loaded, variant)
             except BaseException:
                 self._clear_away(row.id)
                 self.store.move(row.id, "stopped")
                 raise
-            self.store.event(row.id, "reset")
         return self.attempt(row.id)
+
+    def _can_be_had(self, loaded: scenarios.Loaded) -> None:
+        """ImageError when an image needs what cannot be had here: before anything is built."""
+        names = sorted({host.image for host in loaded.settings.hosts.values()})
+        states = self.runtime.image_states(loaded.files.content, names)
+        if why_not := "; ".join(state.why_not for state in states if state.why_not):
+            raise ImageError(
+                f"{loaded.id} is not available here: {why_not}",
+                hint="internbox list shows what is available",
+            )
 
     def _bring_up(self, row: AttemptRow, loaded: scenarios.Loaded, variant: Variant) -> None:
         names = {host.image for host in loaded.settings.hosts.values()}

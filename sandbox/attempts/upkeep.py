@@ -6,15 +6,18 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox import scenarios
 from sandbox.attempts.shapes import Attempt, HistoryRow, StatusRow
 from sandbox.attempts.working import Working
+from sandbox.errors import Busy, UsageError
 
 if TYPE_CHECKING:
     from sandbox.runtime.base import ImageState, Leftover
+    from sandbox.store import AttemptRow, State
 
 IDLE_DAYS = 2
 
@@ -24,8 +27,7 @@ class Labs(Working):
 
     def give_up(self, ref: str | None = None) -> Attempt:
         """Ends the attempt without a grade and opens its debrief."""
-        row = self._living(ref)
-        with self.store.lock(row.id):
+        with self._alone(ref) as row:
             self.store.move(row.id, "given-up")
             self.runtime.remove(row.id)
         return self.attempt(row.id)
@@ -57,19 +59,17 @@ class Labs(Working):
         ]
 
     def _notice_interrupted(self) -> None:
-        """A command that was killed, or an engine that lost machines, leaves *interrupted*."""
-        running: dict[str, set[str]] = {}
-        for machine in self.runtime.machines():
-            if machine.state in ("running", "restarting"):
-                running.setdefault(machine.attempt, set()).add(machine.host)
+        """A command that was killed, or an engine that lost machines, leaves *interrupted*.
+
+        It is over once all machines are there: the engine may just be restarting them.
+        """
+        machines = self.runtime.machines()
         for row in self.store.living():
-            if row.state == "interrupted" or self.store.locked(row.id):
+            if self.store.locked(row.id):
                 continue
-            wanted = set() if row.lab == "{}" else {h.host for h in self._record(row).standing()}
-            if not wanted or not wanted <= running.get(row.id, set()):
-                self.store.move(row.id, "interrupted")
-            elif row.state in ("starting", "grading"):
-                self.store.move(row.id, "running")
+            state: State = "running" if self._whole(row, machines) else "interrupted"
+            if row.state != state:
+                self.store.move(row.id, state)
 
     def history(self) -> list[HistoryRow]:
         """Every attempt ever, the last used first, with its last grade."""
@@ -102,18 +102,30 @@ class Labs(Working):
 
     def gc(self) -> list[Leftover]:
         """Removes what no living attempt owns, and what a killed command left half done."""
+        self._notice_interrupted()
+        removed = []
         for row in self.store.living():
-            if self.store.locked(row.id):
-                continue
-            if row.state == "starting" or orphaned(row.purpose):
-                self._clear_away(row.id)
-                self.store.forget(row.id)
+            with suppress(Busy, UsageError), self._alone(row.id) as current:
+                removed += self._tidy(current)
         living = [row.id for row in self.store.living()]
-        removed = self.runtime.discard(self.runtime.leftovers(living))
+        removed += self.runtime.discard(self.runtime.leftovers(living))
         for folder in self._attempt_folders():
-            if self.store.get(folder.name) is None:
+            if self.store.get(folder.name) is None and not self.store.locked(folder.name):
                 shutil.rmtree(folder, ignore_errors=True)
         return removed
+
+    def _tidy(self, row: AttemptRow) -> list[Leftover]:
+        """Ends an attempt that never finished starting; removes what only a grade needs."""
+        if orphaned(row.purpose) or (row.lab == "{}" and not self.store.events(row.id)):
+            self.store.forget(row.id)
+        elif row.lab == "{}":
+            self.store.move(row.id, "stopped")  # a reset: its hints and grades stay on record
+        else:
+            return [
+                *self.runtime.remove(row.id, role="fresh"),
+                *self.runtime.remove(row.id, role="probe"),
+            ]
+        return []
 
     def _attempt_folders(self) -> list[Path]:
         root = self.home.root / "attempts"

@@ -40,8 +40,7 @@ class Words(Finding):
 
     def hint(self, ref: str | None = None) -> GivenHint:
         """The next hint; its cost is on record from now on."""
-        row = self._living(ref)
-        with self.store.lock(row.id):
+        with self._alone(ref) as row:
             steps, given = self._hints(row), len(self.store.hints(row.id))
             if given == len(steps):
                 raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from sandbox.attempts.starting import Starting
 from sandbox.attempts.words import Words
 from sandbox.errors import InternboxError, MachineError, UsageError
 from sandbox.models import Solution
+from sandbox.paths import ScenarioFiles
 from sandbox.store import AttemptRow
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from sandbox.grading.taking import Taken, Taker
     from sandbox.runtime.base import ConsoleStream
     from sandbox.topology import Bringer, LabRecord
+
+
+RETURN_SECONDS = 8.0  # the engine may just be restarting one, for a command that was killed
 
 
 class Working(Starting, Words):
@@ -62,9 +67,9 @@ class Working(Starting, Words):
 
     def check(self, ref: str | None = None) -> Grade:
         """A quick look with public samples; nothing is recorded but the time of it."""
-        row = self._living(ref)
-        with self.store.lock(row.id):
-            taken = self._taker(row, salt="").check()
+        with self._alone(ref) as row:
+            with self._taker(row, salt="") as taker:
+                taken = taker.check()
             self.store.touch(row.id)
             return self._grade(row, taken, kind="check", salt="")
 
@@ -72,10 +77,13 @@ class Working(Starting, Words):
         """Before and after a reboot; recorded. GraderError and EngineError record nothing."""
         from sandbox.grading import taking
 
-        row = self._living(ref)
-        with self.store.lock(row.id), self._grading(row):
-            salt = taking.new_salt()
-            grade = self._grade(row, self._taker(row, salt=salt).grade(), kind="grade", salt=salt)
+        salt = taking.new_salt()
+        with (
+            self._alone(ref) as row,
+            self._taker(row, salt=salt) as taker,
+            self._grading(row),
+        ):
+            grade = self._grade(row, taker.grade(), kind="grade", salt=salt)
             self.store.record_grade(row.id, grade)
         return grade
 
@@ -95,19 +103,28 @@ class Working(Starting, Words):
         row = self._living(ref)
         return self._bringer(row.id, self._loaded(row), self._variant(row)), self._record(row)
 
-    def _taker(self, row: AttemptRow, *, salt: str) -> Taker:
-        from sandbox.grading.taking import Taker
+    @contextmanager
+    def _taker(self, row: AttemptRow, *, salt: str) -> Iterator[Taker]:
+        """Its grader imports what it needs while the engine is asked."""
+        from sandbox.grading import child
 
-        self._complete(row)
-        return Taker(*self.machines(row.id), salt)
+        with child.prepare(ScenarioFiles(Path(row.content), row.scenario).grader) as grader:
+            from sandbox.grading.taking import Taker
+
+            self._complete(row)
+            yield Taker(*self.machines(row.id), salt, grader)
 
     def _complete(self, row: AttemptRow) -> None:
         """An attempt whose machines the engine has lost is interrupted, never graded wrong."""
-        if row.state == "interrupted":
-            raise MachineError(
-                f"{row.id} was interrupted: its machines are gone",
-                hint=f"internbox reset {row.id} starts it again from the beginning",
-            )
+        deadline = time.monotonic() + RETURN_SECONDS
+        while not self._whole(row, machines := self.runtime.machines(row.id)):
+            if row.lab == "{}" or not machines or time.monotonic() > deadline:
+                self.store.move(row.id, "interrupted")
+                raise MachineError(
+                    f"{row.id} was interrupted: its machines are gone",
+                    hint=f"internbox reset {row.id} starts it again from the beginning",
+                )
+            time.sleep(0.2)
 
     def _grade(
         self, row: AttemptRow, taken: Taken, *, kind: Literal["check", "grade"], salt: str

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from sandbox.cli.app import App, command, complete_scenarios
-from sandbox.errors import UsageError
+from sandbox.errors import InternboxError, UsageError
 
 
 @command("new", data=False, content=True, examples=["internbox new linux/printer-queue"])
@@ -100,7 +100,7 @@ def render(
     ],
 )
 @click.argument("names", nargs=-1, metavar="[SCENARIO]…", shell_complete=complete_scenarios)
-@click.option("--all", "everything", is_flag=True, help="All scenarios there are.")
+@click.option("--all", "everything", is_flag=True, help="All that `list` shows; drafts are proven by name.")
 @click.option("--only", default="", metavar="FAULT/CASE", help="One cell, one fault or one case.")
 @click.option("--seed", default="", help="This seed for every cell.")
 @click.option("--keep", is_flag=True, help="Leave the machines running, to look at them.")
@@ -121,7 +121,7 @@ def prove(
     """Show that a grader is right: untouched scores 0, honest work 100, cheats what they must.
 
     Each cell starts machines, works on them as the case says, and grades. Exit code 1: some
-    cell was not as expected.
+    cell was not as expected; 3: nothing of it could be run here.
     """
     from sandbox import proof
     from sandbox.cli import views
@@ -129,7 +129,7 @@ def prove(
 
     if bool(names) == everything:
         raise UsageError("prove what?", hint="internbox prove SCENARIO, or --all")
-    chosen = _named(app, names)
+    chosen = list(names) or [row.id for row in app.labs.catalogue()]
     for name in chosen:
         ensure_trusted(app, app.labs.resolve(name).content, trust=trust)
     report = proof.prove(
@@ -146,6 +146,8 @@ def prove(
         app.out.dump(report)
     else:
         views.proof(app.out, report)
+    if report.not_run and not report.cells:
+        return InternboxError.exit_code
     return 0 if report.ok else 1
 
 

@@ -44,7 +44,8 @@ def list_scenarios(app: App, area: str | None, level: int | None) -> None:
         app.out.dump(rows)
         return
     views.scenarios(app.out, rows)
-    easiest = min(rows, key=lambda row: (row.id != FIRST, row.level), default=None)
+    can_start = [row for row in rows if row.available]
+    easiest = min(can_start, key=lambda row: (row.id != FIRST, row.level), default=None)
     app.out.next(f"internbox start {easiest.id}" if easiest else "internbox list")
 
 
@@ -59,7 +60,7 @@ def show(app: App, scenario: str) -> None:
         app.out.dump(row)
         return
     views.scenario(app.out, row)
-    app.out.next(f"internbox start {row.id}")
+    app.out.next(f"internbox start {row.id}" if row.available else "internbox list")
 
 
 def _described(app: App, name: str) -> Listed:

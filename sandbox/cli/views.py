@@ -33,7 +33,7 @@ def scenarios(out: Output, rows: Sequence[Listed]) -> None:
     out.table(["SCENARIO", "TITLE", "LEVEL", "MIN"], cells, wraps=1)
     for row in rows:
         if not row.available:
-            out.talk(f"* {row.id} is not available: {row.why_not}")
+            out.talk(f"* {row.id} is not available here: {row.why_not}")
 
 
 def scenario(out: Output, row: Listed) -> None:
@@ -48,7 +48,7 @@ def scenario(out: Output, row: Listed) -> None:
         "time": f"about {row.minutes} minutes",
         "machines": ", ".join(row.hosts),
         "skills": ", ".join(row.skills),
-        "not available": row.why_not,
+        "not available here": row.why_not,
     }
     _facts(out, facts)
 
@@ -252,10 +252,11 @@ def proof(out: Output, report: ProofReport) -> None:
             title = f"{cell.scenario} {cell.fault}/{cell.case}"
             _remark(out, title, f"expected: {cell.expected}\ngot: {cell.got}")
     for name, why in report.not_run.items():
-        _remark(out, f"{name} was not run", why)
+        _remark(out, f"{name}: not run here", why)
     good = sum(cell.ok for cell in report.cells)
     out.data()
-    out.data(f"{good} of {len(report.cells)} cells as expected")
+    lacking = f"; not run here: {', '.join(report.not_run)}" if report.not_run else ""
+    out.data(f"{good} of {len(report.cells)} cells as expected{lacking}")
 
 
 def lint(out: Output, rows: Sequence[LintFinding]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -25,7 +26,8 @@ INSIDE = Path(__file__).with_name("inside.py")
 class Child:
     """A grader's process: it imports at once and waits for `go`. Also a context manager.
 
-    Its working folder is empty, its environment holds four variables, its results come in a file
+    Each `go` is answered by a copy of it, so that no phase meets what another left behind. Its
+    working folder is empty, its environment holds four variables, its results come in a file
     that graders know nothing of, and what they print goes to a log.
     """
 
@@ -35,6 +37,8 @@ class Child:
         root = Path(self._folder.name)
         self._results, self._log, work = root / "results", root / "log", root / "work"
         work.mkdir()
+        told, ended = os.pipe()
+        self._ended = os.fdopen(told, "rb", buffering=0)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-X", "utf8", str(INSIDE)],
@@ -44,21 +48,24 @@ class Child:
                 cwd=work,
                 env=_clean_environment(work),
                 start_new_session=True,
+                pass_fds=[ended],
             )
-        self._tell({"grader": str(grader), "results": str(self._results)})
+        os.close(ended)
+        self._tell({"grader": str(grader), "results": str(self._results), "ended": ended})
 
     def go(self, request: Request, *, timeout: float) -> PhaseResult:
         """Runs the checks and guards once.
 
         Raises GraderError when the grader is broken, or has not ended after `timeout` seconds;
-        its notes hold the traceback and what the grader printed.
+        its notes hold the traceback and what the grader printed. The child is closed then.
         """
         try:
+            self._results.unlink(missing_ok=True)
             self._tell(request)
-            self._wait(timeout)
-            return self._result()
-        finally:
+            return self._result(self._wait(timeout))
+        except BaseException:
             self.close()
+            raise
 
     def close(self) -> None:
         """Ends the process and all it started; may be called twice."""
@@ -68,6 +75,7 @@ class Child:
             with suppress(OSError):
                 self._process.stdin.close()
         self._process.wait()
+        self._ended.close()
         self._folder.cleanup()
 
     def __enter__(self) -> Child:
@@ -87,20 +95,20 @@ class Child:
             self._process.stdin.write(msgspec.json.encode(message) + b"\n")
             self._process.stdin.flush()
 
-    def _wait(self, timeout: float) -> None:
-        try:
-            self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
+    def _wait(self, timeout: float) -> int:
+        """The exit code of the copy that ran, or of the process itself when it died."""
+        if not select.select([self._ended], [], [], timeout)[0]:
             raise self._error(
                 f"{self._grader}: the grader did not end within {timeout:.0f} seconds"
-            ) from None
+            )
+        told = self._ended.read(64)
+        return int(told) if told else self._process.wait()
 
-    def _result(self) -> PhaseResult:
+    def _result(self, code: int) -> PhaseResult:
         try:
             with self._results.open("rb") as file:
                 report = msgspec.json.decode(file.read(RESULTS_LIMIT), type=ChildReport)
         except (OSError, msgspec.DecodeError):
-            code = self._process.returncode
             raise self._error(
                 f"{self._grader}: the grader's process ended without results (exit code {code})"
             ) from None
@@ -129,7 +137,8 @@ def prepare(grader: Path) -> Child:
 
 def run(request: Request, *, timeout: float) -> PhaseResult:
     """One phase from start to end. Raises GraderError as `Child.go` does."""
-    return prepare(Path(request.grader)).go(request, timeout=timeout)
+    with prepare(Path(request.grader)) as grader:
+        return grader.go(request, timeout=timeout)
 
 
 def _clean_environment(home: Path) -> dict[str, str]:

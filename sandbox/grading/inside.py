@@ -1,7 +1,8 @@
 """The program of the grader's child process: pytest, closed to everything but one grader.
 
-It is run as `python -I inside.py`. On stdin come two lines of JSON: first which grader to collect
-and where to leave the results, then, when it is time, the request. At the end of stdin it ends.
+It is run as `python -I inside.py`. On stdin come lines of JSON: first which grader to collect and
+where to leave the results, then, when it is time, a request for each phase. At the end of stdin it
+ends.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import resource
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -45,7 +47,6 @@ UNUSED = (
 def main() -> NoReturn:
     """Runs the grader named on stdin; the exit code is pytest's and says nothing more."""
     _find_our_package()
-    sys.modules["invoke"] = None  # type: ignore[assignment]  # paramiko can do without: 60 ms
     sys.dont_write_bytecode = True
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
     order = json.loads(sys.stdin.buffer.readline())
@@ -54,7 +55,10 @@ def main() -> NoReturn:
 
     from sandbox.grading.plugin import GraderPlugin
 
-    plugin = GraderPlugin(Path(order["grader"]), Path(order["results"]), _next_line)
+    ended = order["ended"]
+    os.set_inheritable(ended, False)
+    results = Path(order["results"])
+    plugin = GraderPlugin(Path(order["grader"]), results, lambda: _next_request(ended))
     code = pytest.main(arguments(order["grader"]), plugins=[plugin])
     plugin.write()
     sys.stdout.flush()
@@ -80,13 +84,23 @@ def _find_our_package() -> None:
         sys.path.append(folder)
 
 
-def _next_line() -> bytes:
-    """The request; from then on the end of stdin, that is of our parent, is our end."""
-    line = sys.stdin.buffer.readline()
-    if not line:
-        os._exit(3)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    return line
+def _next_request(ended: int) -> bytes:
+    """The request, in a copy of this process: what a phase leaves behind, the next must not meet.
+
+    The process itself stays here. It writes each copy's exit code to `ended`. From the request on,
+    the end of stdin, that is of our parent, is the copy's end.
+    """
+    while line := sys.stdin.buffer.readline():
+        sys.stdout.flush()
+        copy = os.fork()
+        if not copy:
+            os.close(ended)
+            threading.Thread(target=_end_with_parent, daemon=True).start()
+            return line
+        code = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
+        with suppress(BrokenPipeError):
+            os.write(ended, b"%d\n" % code)
+    os._exit(3)
 
 
 def _end_with_parent() -> None:

@@ -303,8 +303,10 @@ class GraderPlugin:
 def _import_early() -> None:
     """What the first check would wait for otherwise."""
     import sandbox.grading.facts
-    import sandbox.ssh
     import sandbox.variants  # noqa: F401
+    from sandbox import ssh
+
+    ssh.library()
 
 
 def _raised_in_testinfra(error: BaseException) -> bool:

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import ssh, topology, variants
-from sandbox.errors import EngineError, InternboxError, Unreachable
-from sandbox.grading import child, tamper
+from sandbox import readiness, ssh, topology, variants
+from sandbox.errors import EngineError, InternboxError, MachineError, Unreachable
+from sandbox.grading import child, safe, tamper
 from sandbox.grading.results import HostAccess, Phase, PhaseResult, Request
 from sandbox.topology import Bringer, HostRecord, LabRecord
 
 PHASE_SECONDS = 900.0
 CONTROL_SECONDS = 10.0
 REACH_SECONDS = 5.0
+MEASURE_SECONDS = 120.0
+LISTING_BYTES = 64_000_000
 CHECK_PATIENCE_SECONDS = 5.0  # a quick look waits only for what is just starting
 
+FELL_SILENT = "{host} does not answer, while another machine on the same engine does"
 DID_NOT_COME_BACK = (
     "{host} did not come back after the reboot, while another machine on the same engine "
     "answers. Look at its console: internbox console {attempt} {host}"
 )
+UNMEASURED = "its programs could not be measured"
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,15 @@ class Taken:
 
 @dataclass(frozen=True)
 class Taker:
-    """One grading of one attempt. `salt` draws hidden inputs; "" means the public samples."""
+    """One grading of one attempt. `salt` draws hidden inputs; "" means the public samples.
+
+    `grader` imports while the engine is asked; it stays its maker's to close.
+    """
 
     bringer: Bringer
     record: LabRecord
     salt: str
+    grader: child.Child
 
     @property
     def attempt(self) -> str:
@@ -57,7 +65,7 @@ class Taker:
         """The checks once, on the machines as they are."""
         with self._prepared("before", patience=CHECK_PATIENCE_SECONDS) as (start_child, fresh):
             result = start_child(fresh())
-        lost = self._lost(result.unreachable, "{host} does not answer, while another machine does")
+        lost = self._lost(result.unreachable, FELL_SILENT)
         return Taken(result, None, [], lost)
 
     def grade(self) -> Taken:
@@ -67,19 +75,19 @@ class Taker:
         """
         with self._prepared("before") as (start_child, fresh):
             before = start_child(fresh())
-        lost = self._lost(before.unreachable, "{host} does not answer, while another machine does")
+        lost = self._lost(before.unreachable, FELL_SILENT)
         failed = [check.id for check in before.checks if not check.passed]
         failed += [guard.id for guard in before.guards if not guard.held]
         with self._prepared("after", failed_before=failed) as (start_child, fresh):
             lost |= self._reboot()
-            if lost:
-                after = PhaseResult.unanswered(before, lost)
-            else:
+            if not lost:
                 after = start_child(fresh())
                 lost |= self._lost(after.unreachable, DID_NOT_COME_BACK)
-        answering = [host for host in self.record.visible() if host.host not in lost]
-        found = topology.in_parallel(self._tampered, answering)
-        return Taken(before, after, sorted(path for paths in found for path in paths), lost)
+        tampered, silent = self._measure(lost)
+        lost |= silent
+        if lost:
+            after = PhaseResult.unanswered(before, lost)
+        return Taken(before, after, tampered, lost)
 
     # --- phases -------------------------------------------------------------------------------
 
@@ -87,22 +95,20 @@ class Taker:
     def _prepared(
         self, phase: Phase, **settings: Any
     ) -> Iterator[tuple[Callable[[list[HostRecord]], PhaseResult], Callable[[], list[HostRecord]]]]:
-        """A grader that imports, and fresh machines that boot, while the caller does other work."""
+        """Fresh machines that boot while the caller does other work, and the way to its results."""
         names = [host.host for host in self.record.hosts.values() if host.fresh]
         with ThreadPoolExecutor(max(1, len(names))) as pool:
             booting: list[Future[HostRecord]] = [
                 pool.submit(self.bringer.fresh, self.record, name) for name in names
             ]
-            grader = child.prepare(self.bringer.loaded.files.grader)
             try:
                 yield (
-                    lambda fresh: grader.go(
+                    lambda fresh: self.grader.go(
                         self._request(phase, fresh, **settings), timeout=PHASE_SECONDS
                     ),
                     lambda: [future.result() for future in booting],
                 )
             finally:
-                grader.close()
                 wait(booting)  # or the engine would still be making what is removed here
                 for name in names:
                     self.bringer.runtime.remove(self.attempt, host=name)
@@ -155,27 +161,33 @@ class Taker:
                 previous = topology.boot_id(link)
         except (Unreachable, ssh.CommandTimeout):
             previous = ""  # it may answer again once it has rebooted
-        self.bringer.runtime.restart(host.container)
         try:
-            with ssh.wait_boot(endpoint, previous=previous, deadline=topology.BOOT_SECONDS) as link:
-                topology.settle(link)
-        except (Unreachable, ssh.CommandTimeout):
-            return host.host, False
+            self.bringer.runtime.restart(host.container)
+            with ssh.wait_boot(
+                endpoint, previous=previous, deadline=readiness.BOOT_SECONDS
+            ) as link:
+                readiness.settle(link)
+        except (EngineError, Unreachable, ssh.CommandTimeout):
+            return host.host, False  # a learner can also make it impossible to start
         return host.host, True
 
     def _lost(self, names: list[str], why: str) -> dict[str, str]:
-        """Machines that do not answer count as failed only when the control does."""
-        if not names:
-            return {}
-        unanswered = [name for name in names if not self._answers(self.record.hosts[name])]
-        hidden = [name for name in unanswered if self.record.hosts[name].hidden]
-        if hidden or (unanswered and not self._control_answers()):
+        """Machines that do not answer count as failed only when they are there and the control
+        answers."""
+        silent = [self.record.hosts[name] for name in names]
+        silent = [host for host in silent if not self._answers(host)]
+        if silent and not (self._are_theirs(silent) and self._control_answers()):
             raise EngineError(
-                f"{', '.join(hidden or unanswered)} cannot be reached, nor can the control: "
-                "this says nothing about the work, so nothing was graded",
+                f"{', '.join(host.host for host in silent)} cannot be reached, nor can the "
+                "control: this says nothing about the work, so nothing was graded",
                 hint="internbox doctor, then grade again",
             )
-        return {name: why.format(host=name, attempt=self.attempt) for name in unanswered}
+        return {host.host: why.format(host=host.host, attempt=self.attempt) for host in silent}
+
+    def _are_theirs(self, silent: list[HostRecord]) -> bool:
+        """Machines that learners work on, and that the engine has not lost."""
+        there = {machine.id for machine in self.bringer.runtime.machines(self.attempt)}
+        return all(not host.hidden and host.container in there for host in silent)
 
     def _answers(self, host: HostRecord) -> bool:
         try:
@@ -197,30 +209,57 @@ class Taker:
 
     # --- tampering ----------------------------------------------------------------------------
 
-    def _tampered(self, host: HostRecord) -> list[str]:
+    def _measure(self, lost: Collection[str]) -> tuple[list[str], dict[str, str]]:
+        """What was tampered with, and machines that have fallen silent since the checks.
+
+        One that answers, but not to this, is not clean.
+        """
+        visible = self.record.visible()
+        hosts = [host for host in visible if host.host not in lost]
+        measured = topology.in_parallel(self._tampered, hosts)
+        found = {host.host: paths for host, paths in zip(hosts, measured, strict=True)}
+        untold = [name for name, paths in found.items() if paths is None]
+        silent = self._lost(untold, FELL_SILENT)
+        found |= {name: [UNMEASURED] for name in untold}
+        shown = [
+            safe.line(f"{name}:{path}" if len(visible) > 1 else path)
+            for name, paths in found.items()
+            if name not in silent
+            for path in paths or []
+        ]
+        return sorted(shown), silent
+
+    def _tampered(self, host: HostRecord) -> list[str] | None:
+        """The paths; None when the machine did not tell all."""
         endpoint = topology.grader_endpoint(host, self.key)
-        with ssh.connect(endpoint, deadline=CONTROL_SECONDS) as link:
-            told = link.run(f"cat {topology.BOOT}/report", limit=8_000_000)
-            if told.rc:
-                return [f"{host.host}: its programs could not be measured wholly at boot"]
-            boot = told.stdout
-            now = link.run(f"{topology.MACHINE} measure {host.since}", limit=8_000_000).stdout
-            if not tamper.later(boot + now, host.since):
-                return []
-            live = link.run(f"{topology.MACHINE} manifest", limit=64_000_000, timeout=120).stdout
+        try:
+            with ssh.connect(endpoint, deadline=CONTROL_SECONDS) as link:
+                boot = _told(link, f"cat {topology.BOOT}/report")
+                now = _told(link, f"{topology.MACHINE} measure {host.since}")
+                if not tamper.later(boot + now, host.since):
+                    return []
+                live = _told(link, f"{topology.MACHINE} manifest")
+        except MachineError:
+            return None
         manifest = self.bringer.manifest(self.record.images[self._image(host)])
-        paths = tamper.tampered(
+        return tamper.tampered(
             report=boot + now,
             live=live,
             manifest=manifest,
             baseline=host.baseline,
             since=host.since,
         )
-        several = len(self.record.visible()) > 1
-        return [f"{host.host}:{path}" if several else path for path in paths]
 
     def _image(self, host: HostRecord) -> str:
         return self.bringer.loaded.settings.hosts[host.host].image
+
+
+def _told(link: ssh.Connection, command: str) -> str:
+    """All that a command prints; MachineError when it does not end well."""
+    told = link.run(command, timeout=MEASURE_SECONDS, limit=LISTING_BYTES)
+    if told.rc:
+        raise MachineError(f"{command} ended with {told.rc}")
+    return told.stdout
 
 
 def new_salt() -> str:

@@ -9,7 +9,7 @@ import shutil
 import socket
 import tomllib
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from sandbox.models import Artifact
 from sandbox.runtime.base import Progress
 
 FOLDER = "INTERNBOX_ARTIFACTS"
+REGISTRY = "INTERNBOX_REGISTRY"
 PROBE_SECONDS = 2.0
 DOWNLOAD_SECONDS = 30.0  # without a byte
 
@@ -73,20 +74,41 @@ def _cached(artifact: Artifact, architecture: str, cache_folder: Path) -> Path:
 
 
 def why_not(folder: Path, architecture: str, cache_folder: Path) -> str:
-    """In words, why an image's artifacts cannot be had; empty when they can, as far as is known."""
+    """In words, why an image's artifacts cannot be had, and what to do; empty when they can, as far
+    as is known. Where a registry is configured, it may have the image itself."""
+    if os.environ.get(REGISTRY):
+        return ""
     try:
         for artifact in read(folder):
             if on_disk(artifact, architecture, cache_folder):
                 continue
-            host = urlsplit(_of(artifact.urls, artifact, architecture)).hostname or ""
+            url = _of(artifact.urls, artifact, architecture)
+            host = urlsplit(url).hostname or ""
             if not _answers(host):
                 return (
                     f"{artifact.name} {artifact.version} is needed, and {host} cannot be reached; "
-                    f"put {file_name(artifact, architecture)} into ${FOLDER}"
+                    f"fetch {url} elsewhere, and put {file_name(artifact, architecture)} into "
+                    f"${FOLDER}, a folder of yours"
                 )
     except ImageError as error:
         return error.message
     return ""
+
+
+def remember(cache_folder: Path, references: Iterable[str]) -> None:
+    """Notes images that came from elsewhere: whoever asks no engine then knows of them."""
+    for reference in references:
+        marker = _marker(cache_folder, reference)
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+
+
+def remembered(cache_folder: Path, reference: str) -> bool:
+    return _marker(cache_folder, reference).exists()
+
+
+def _marker(cache_folder: Path, reference: str) -> Path:
+    return cache_folder / "images" / reference.replace("/", "_").replace(":", "_")
 
 
 @cache

@@ -96,7 +96,7 @@ class Running:
     host: str
     role: str
     hidden: bool
-    state: str  # created, running, restarting, exited, dead
+    state: str  # created, running, restarting, exited; dead: it has lost disks
     memory_mib: float | None  # None unless asked for
     created: float  # epoch seconds by the engine's clock
 
@@ -156,6 +156,7 @@ class Runtime(Protocol):
         self, attempt: str, *, role: str | None = None, host: str | None = None
     ) -> list[Leftover]: ...
     def machines(self, attempt: str | None = None, *, memory: bool = False) -> list[Running]: ...
+    def starts(self, attempt: str) -> dict[str, str]: ...  # container id → token; docker.py
     def console_log(self, container: str) -> str: ...
     def attach(self, container: str) -> ConsoleStream: ...
 

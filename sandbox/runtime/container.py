@@ -19,6 +19,9 @@ TMPFS = {
     "/run/lock": "mode=1777,size=5m",
     "/tmp": "exec,mode=1777,size=64m",  # noqa: S108 - a tmpfs, as Debian has it
 }
+# An engine that was killed stops, once it is back, what still runs, and takes that for a stop by
+# hand: `unless-stopped` would leave it off.
+RESTART = {"Name": "always"}
 LOG = {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}}
 
 
@@ -147,7 +150,6 @@ def request(
 def _host_config(
     engine: Engine, spec: MachineSpec, ports: dict[int, tuple[str, int]], tools_volume: str
 ) -> dict[str, Any]:
-    processors = float(engine.facts().get("NCPU") or spec.cpus)
     memory = memory_bytes(spec.memory)
     return {
         "NetworkMode": NETWORK,
@@ -163,17 +165,38 @@ def _host_config(
         "Dns": ["127.0.0.1"],
         "Memory": memory,
         "MemorySwap": memory,  # the same: no swap
-        "NanoCpus": int(min(spec.cpus, processors) * 1e9),
         "PidsLimit": spec.pids,
+        "RestartPolicy": dict(RESTART),
+        **_processors(engine.facts(), spec),
         **keeping(),
     }
 
 
+def _processors(facts: dict[str, Any], spec: MachineSpec) -> dict[str, int]:
+    """The one limit that an engine refuses to drop, with a warning, where its kernel lacks it."""
+    if not facts.get("CpuCfsQuota", True):
+        return {}
+    there = float(facts.get("NCPU") or spec.cpus)
+    return {"NanoCpus": int(min(spec.cpus, there) * 1e9)}
+
+
 def keeping() -> dict[str, Any]:
-    """What a container needs that stays: it comes back, its log stays small, PID 1 is ours."""
-    return {"RestartPolicy": {"Name": "unless-stopped"}, "LogConfig": LOG, "Init": False}
+    """What a container needs that stays: its log stays small, PID 1 is ours."""
+    return {"LogConfig": LOG, "Init": False}
 
 
 def memory_bytes(text: str) -> int:
     """`256m`, `1g` in bytes."""
     return int(text[:-1]) * {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[text[-1]]
+
+
+def memory_mib(stats: dict[str, Any]) -> float | None:
+    """MiB in use by the engine's `memory_stats`, without the cache that the kernel may drop.
+
+    None where the kernel does not account for memory.
+    """
+    if not stats.get("usage"):
+        return None
+    detail = stats.get("stats") or {}
+    cache = detail.get("total_inactive_file", detail.get("inactive_file", 0))
+    return float(max(0, stats["usage"] - cache)) / 2**20

@@ -8,12 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import docker.errors
-
 from sandbox import labels
 from sandbox.errors import EngineError
 from sandbox.paths import Home
-from sandbox.runtime import console, images, locks, network, sweep, tools, transfer
+from sandbox.runtime import artifacts, console, images, locks, network, sweep, tools, transfer
 from sandbox.runtime import container as containers
 from sandbox.runtime import placement as places
 from sandbox.runtime.base import (
@@ -30,8 +28,8 @@ from sandbox.runtime.base import (
 from sandbox.runtime.endpoint import EngineEndpoint, find
 from sandbox.runtime.engine import Engine
 from sandbox.runtime.failures import PortTaken
+from sandbox.runtime.sdk import docker
 
-MACHINE_ROLES = ("machine", "fresh", "probe")
 PORT_TRIES = 5
 MEMORY_WIDTH = 32  # an engine may take a second to answer for one machine
 CONSOLE_BYTES = 1_000_000
@@ -68,7 +66,9 @@ class DockerRuntime:
         return transfer.save(self.engine, self.folders, content, names, path, progress)
 
     def load_images(self, path: Path, progress: Progress) -> list[str]:
-        return transfer.load(self.engine, path, progress)
+        loaded = transfer.load(self.engine, path, progress)
+        artifacts.remember(self.folders.artifacts, loaded)
+        return loaded
 
     def push_images(
         self, content: Path, names: Iterable[str], registry: str, progress: Progress
@@ -78,7 +78,9 @@ class DockerRuntime:
     def pull_images(
         self, content: Path, names: Iterable[str], registry: str, progress: Progress
     ) -> list[str]:
-        return transfer.pull(self.engine, content, names, registry, progress)
+        pulled = transfer.pull(self.engine, content, names, registry, progress)
+        artifacts.remember(self.folders.artifacts, pulled)
+        return pulled
 
     def manifest(self, reference: str) -> str:
         return tools.manifest(self.engine, self.home, reference, self._tools_volume())
@@ -136,7 +138,8 @@ class DockerRuntime:
 
     def _hold_volumes(self, spec: MachineSpec) -> None:
         """Makes the volumes and a container that only holds them: a file system in memory is
-        emptied when its last user stops, and the machine itself will reboot."""
+        emptied when its last user stops, and the machine itself will reboot. When the engine
+        restarts, all stop, and the holder stays off: a sign that the disks are empty."""
         api = self.engine.api
         mark = {**containers.attempt_labels(self.home, spec), labels.HOLDER: "1"}
         mounts = []
@@ -196,18 +199,14 @@ class DockerRuntime:
             self.engine.api.restart(container, timeout=containers.STOP_SECONDS)
 
     def stop(self, container: str) -> None:
-        """Shuts the machine down; it stays off, with its files, until started."""
+        """Shuts the machine down; it stays off, with its files, until started, or until the engine
+        is."""
         with self.engine.doing("stopping a machine"):
             self.engine.api.stop(container, timeout=containers.STOP_SECONDS)
 
     def machines(self, attempt: str | None = None, *, memory: bool = False) -> list[Running]:
         """This home's machines; `memory` costs a question to the engine for each."""
-        found = [
-            row
-            for row in sweep.containers(self.engine, self.home, attempt=attempt)
-            if row["Labels"].get(labels.ROLE) in MACHINE_ROLES
-            and labels.HOLDER not in row["Labels"]
-        ]
+        found = sweep.machines(sweep.containers(self.engine, self.home, attempt=attempt))
         used = (
             sweep.in_parallel(self._memory, found, width=MEMORY_WIDTH)
             if memory
@@ -216,15 +215,22 @@ class DockerRuntime:
         return [sweep.running(row, mib) for row, mib in zip(found, used, strict=True)]
 
     def _memory(self, row: dict[str, Any]) -> float | None:
-        """MiB in use, without the cache that the kernel may drop."""
         if row["State"] != "running":
             return None
         with suppress(docker.errors.NotFound), self.engine.doing("measuring memory"):
             told = self.engine.api.stats(row["Id"], stream=False, one_shot=True)["memory_stats"]
-            detail = told.get("stats") or {}
-            cache = detail.get("total_inactive_file", detail.get("inactive_file", 0))
-            return float(max(0, told.get("usage", 0) - cache)) / 2**20
+            return containers.memory_mib(told)
         return None
+
+    def starts(self, attempt: str) -> dict[str, str]:
+        """Container id → the moment the engine started it; empty once it has rebooted by itself.
+
+        A moment that is new without `start` or `restart` means that the engine was restarted.
+        """
+        rows = sweep.machines(sweep.containers(self.engine, self.home, attempt=attempt))
+        with self.engine.doing("asking when machines were started"):
+            told = sweep.in_parallel(lambda row: self.engine.api.inspect_container(row["Id"]), rows)
+        return {one["Id"]: "" if one["RestartCount"] else one["State"]["StartedAt"] for one in told}
 
     def console_log(self, container: str) -> str:
         """What the machine wrote to its console, the last million bytes."""

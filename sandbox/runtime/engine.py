@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import docker
-import docker.tls
-import docker.utils
-
 from sandbox.errors import EngineError
 from sandbox.runtime.base import EngineInfo
 from sandbox.runtime.endpoint import EngineEndpoint, Tls, ssh_settings
 from sandbox.runtime.failures import OLDEST_API, explained, too_old
+from sandbox.runtime.sdk import docker
 
 PATIENCE = 120  # seconds without an answer; a busy engine may think for a while
 LONG_PATIENCE = 3600  # for builds and transfers, which can be silent for long
@@ -84,8 +81,10 @@ class Engine:
             use_ssh_client=True,  # it honours ~/.ssh/config, as docker does
             max_pool_size=32,
         )
-        if self.endpoint.tls:
-            client.trust_env = False  # $REQUESTS_CA_BUNDLE would win over the endpoint's own CA
+        if self.endpoint.tls or scheme == "unix":
+            # $REQUESTS_CA_BUNDLE would win over the endpoint's own CA; for a socket, looking for
+            # proxies takes half the time of a call
+            client.trust_env = False
         try:
             client._version = self._accepted_version(client)
         except BaseException:

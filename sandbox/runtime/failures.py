@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import docker.errors
 import requests.exceptions
 import urllib3.exceptions
 
 from sandbox.errors import EngineError, ImageError, InternboxError
 from sandbox.runtime.endpoint import EngineEndpoint
+from sandbox.runtime.sdk import docker
 
 OLDEST_API = "1.41"  # Docker Engine 20.10
 
@@ -22,6 +22,10 @@ class PortTaken(EngineError):
 
 class AddressTaken(EngineError):
     """An address on the management network is in use by another container."""
+
+
+class NoAnswer(EngineError):
+    """The engine did not answer, so that nothing is known of what it was asked for."""
 
 
 @contextmanager
@@ -107,21 +111,21 @@ def _silence(text: str, doing: str, endpoint: EngineEndpoint) -> EngineError:
     if full := disk_full(text, doing):
         return full
     if "permission denied" in low:
-        return EngineError(
+        return NoAnswer(
             f"you may not use the Docker engine at {endpoint}",
             hint="sudo usermod -aG docker $USER, then log out and in again",
         )
     if "timed out" in low or "timeout" in low:
-        return EngineError(
+        return NoAnswer(
             f"{doing}: the Docker engine at {endpoint} did not answer in time",
             hint="is its host overloaded? try again, then internbox doctor",
         )
     if "ssl" in low or "certificate" in low:
-        return EngineError(
+        return NoAnswer(
             f"the Docker engine at {endpoint} refused the TLS connection: {text}",
             hint="check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH, or the context's certificates",
         )
-    return EngineError(
+    return NoAnswer(
         f"no Docker engine answers at {endpoint}", hint=start_hint(endpoint, sys.platform)
     )
 

@@ -78,11 +78,10 @@ def ensure(
 
 def _missing(engine: Engine, chain: list[Source], wanted: list[str]) -> list[Source]:
     """What must be made: a parent only where something that stands on it is missing."""
-    there = pulling.sizes_mib(engine)
     needed = {TOOLS_IMAGE, *wanted}
     missing = []
     for source in reversed(chain):
-        if source.name in needed and source.reference not in there:
+        if source.name in needed and pulling.size_mib(engine, source.reference) is None:
             missing.append(source)
             needed.add(source.parent)
     return missing[::-1]

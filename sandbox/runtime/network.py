@@ -9,12 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import docker.errors
-
 from sandbox import labels
 from sandbox.errors import EngineError
 from sandbox.runtime.engine import Engine
 from sandbox.runtime.failures import said
+from sandbox.runtime.sdk import docker
 
 NETWORK = "internbox"
 MTU = 1600  # a full Ethernet frame and the 50 bytes of VXLAN around it

@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-import docker.errors
-
 from sandbox.errors import ImageError
 from sandbox.runtime.engine import Engine
+from sandbox.runtime.sdk import docker
 
 REGISTRY = "INTERNBOX_REGISTRY"
 

@@ -10,14 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import docker.errors
-
 from sandbox import labels
 from sandbox.runtime.base import Leftover, Running
 from sandbox.runtime.engine import Engine
 from sandbox.runtime.failures import said
+from sandbox.runtime.sdk import docker
 
 WIDTH = 8  # calls to the engine at a time
+MACHINE_ROLES = ("machine", "fresh", "probe")
 SETTLED_SECONDS = 120.0  # a helper container younger than this may be in use
 
 T = TypeVar("T")
@@ -52,6 +52,23 @@ def containers(engine: Engine, home: str, *, attempt: str | None = None) -> list
             all=True, filters={"label": labels.owned(home, attempt=attempt)}
         )
     return rows
+
+
+def machines(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that are machines. One whose disks nothing holds any more has lost what was on them,
+    even if it runs: it is dead."""
+    mine = [row for row in rows if row["Labels"].get(labels.ROLE) in MACHINE_ROLES]
+    holders = [row for row in mine if labels.HOLDER in row["Labels"]]
+    emptied = {_place(row) for row in holders if row["State"] != "running"}
+    return [
+        {**row, "State": "dead"} if _place(row) in emptied else row
+        for row in mine
+        if labels.HOLDER not in row["Labels"]
+    ]
+
+
+def _place(row: dict[str, Any]) -> tuple[str | None, str | None]:
+    return row["Labels"].get(labels.ATTEMPT), row["Labels"].get(labels.HOST)
 
 
 def volumes(engine: Engine, wanted: list[str]) -> list[dict[str, Any]]:

@@ -7,13 +7,12 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-import docker.errors
-
 from sandbox import labels
 from sandbox.errors import EngineError, ImageError
 from sandbox.runtime import locks
 from sandbox.runtime.container import TOOLS, volume_mount
 from sandbox.runtime.engine import Engine
+from sandbox.runtime.sdk import docker
 
 COMPLETE = ".complete"  # written last: a volume without it is filled again
 

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,12 @@ def load(files: ScenarioFiles) -> Loaded:
 def load_company(files: ScenarioFiles) -> Company:
     """The employer of a content folder: its own, or the built-in one."""
     path = company_folder(files) / "company.toml"
+    changed = path.stat().st_mtime_ns if path.exists() else 0
+    return _read_company(path, changed)
+
+
+@lru_cache(maxsize=8)
+def _read_company(path: Path, changed: int) -> Company:
     return TomlFile(path, f"scenarios/company/{path.name}").into(Company)
 
 

@@ -8,6 +8,7 @@ import hmac
 
 _ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ROUNDS = 5000
+_CYCLE = 42  # rounds: what differs between them depends on 2, 3 and 7
 
 
 def sha512crypt(password: str, salt: str) -> str:
@@ -27,15 +28,17 @@ def sha512crypt(password: str, salt: str) -> str:
 
     p = _stretch(hashlib.sha512(secret * size).digest(), size)
     s = _stretch(hashlib.sha512(pepper * (16 + digest[0])).digest(), len(pepper))
+    around = [_around(number, p, s) for number in range(_CYCLE)]
     for number in range(_ROUNDS):
-        parts = [
-            p if number & 1 else digest,
-            s if number % 3 else b"",
-            p if number % 7 else b"",
-            digest if number & 1 else p,
-        ]
-        digest = hashlib.sha512(b"".join(parts)).digest()
+        before, after = around[number % _CYCLE]
+        digest = hashlib.sha512(before + digest + after).digest()
     return f"$6${pepper.decode()}${_encode(digest)}"
+
+
+def _around(number: int, p: bytes, s: bytes) -> tuple[bytes, bytes]:
+    """What a round puts before and after the digest of the last one."""
+    middle = (s if number % 3 else b"") + (p if number % 7 else b"")
+    return (p + middle, b"") if number & 1 else (b"", middle + p)
 
 
 def _stretch(digest: bytes, length: int) -> bytes:

@@ -188,6 +188,27 @@ def test_a_prepared_child_waits_for_its_request(tmp_path: Path) -> None:
     assert result.checks[0].passed
 
 
+def test_a_phase_does_not_meet_what_another_left_behind(tmp_path: Path) -> None:
+    twice, grader = prepared(
+        tmp_path,
+        '''
+        met = []
+
+        @pytest.mark.check("first", points=100)
+        def test_first(phase):
+            """It has not run before."""
+            met.append(phase)
+            seen.write_text(str(met))
+            assert len(met) == 1
+        ''',
+    )
+    with twice:
+        for phase in ("before", "after"):
+            result = twice.go(make_request(grader, phase=phase), timeout=60)
+            assert (tmp_path / "seen").read_text() == f"['{phase}']"
+            assert result.checks[0].passed
+
+
 def test_a_child_that_was_never_used_can_be_closed(tmp_path: Path) -> None:
     grader = tmp_path / "test_demo.py"
     grader.write_text(HEAD + PASSES)

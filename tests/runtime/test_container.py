@@ -27,11 +27,12 @@ class FakeEngine:
 
     endpoint = EngineEndpoint("unix:///x", "test")
 
-    def __init__(self, *security: str) -> None:
+    def __init__(self, *security: str, **facts: Any) -> None:
         self._security = security
+        self._facts = facts
 
     def facts(self) -> dict[str, Any]:
-        return {"NCPU": 2}
+        return {"NCPU": 2, **self._facts}
 
     def security(self) -> tuple[str, ...]:
         return self._security
@@ -44,8 +45,8 @@ def spec(**more: Any) -> MachineSpec:
     return MachineSpec("a1", "linux/x", "web", "internbox/base:1", "web", wires=(WIRE,), **more)
 
 
-def asked(machine: MachineSpec, *security: str) -> dict[str, Any]:
-    engine: Any = FakeEngine(*security)
+def asked(machine: MachineSpec, *security: str, **facts: Any) -> dict[str, Any]:
+    engine: Any = FakeEngine(*security, **facts)
     return container.request(engine, "home1", machine, PLACEMENT, "tools")
 
 
@@ -107,6 +108,29 @@ def test_limits_of_the_spec_reach_the_engine() -> None:
 
 def test_no_more_processors_are_asked_for_than_there_are() -> None:
     assert asked(spec(cpus=8.0))["host_config"]["NanoCpus"] == 2_000_000_000
+
+
+def test_a_kernel_without_processor_limits_is_asked_for_none() -> None:
+    assert "NanoCpus" not in asked(spec(), CpuCfsQuota=False)["host_config"]
+
+
+def test_a_machine_comes_back_after_the_engine() -> None:
+    assert asked(spec())["host_config"]["RestartPolicy"] == {"Name": "always"}
+
+
+@pytest.mark.parametrize(
+    ("stats", "expected"),
+    [
+        ({"usage": 30 << 20, "stats": {"total_inactive_file": 10 << 20}}, 20.0),
+        ({"usage": 30 << 20, "stats": {"inactive_file": 12 << 20}}, 18.0),
+        ({"usage": 1 << 20, "stats": {"inactive_file": 2 << 20}}, 0.0),
+        ({}, None),
+        ({"usage": 0, "stats": {}}, None),
+    ],
+    ids=["cgroup v1", "cgroup v2", "more cache than usage", "nothing told", "not accounted for"],
+)
+def test_memory_is_told_without_the_cache(stats: dict[str, Any], expected: float | None) -> None:
+    assert container.memory_mib(stats) == expected
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,23 @@ def test_a_stopped_machine_starts_again_with_its_files(lab: Any) -> None:
         assert link.run("cat /root/f").stdout == "kept\n"
 
 
+def test_who_started_a_machine_last_is_known(lab: Any) -> None:
+    placement = lab.up(lab.spec("web"))
+    machine, endpoint = lab.containers["web"], lab.endpoint("web", placement)
+    first = lab.runtime.starts(lab.attempt)[machine]
+    with lab.connect("web", placement) as link:
+        before = boot_id(link)
+        eventually(lambda: link.run("systemctl is-active dbus").rc == 0)
+        link.run("systemctl reboot --no-block")
+    ssh.wait_boot(endpoint, previous=before, deadline=BOOT_SECONDS).close()
+    by_itself = lab.runtime.starts(lab.attempt)[machine]
+    lab.runtime.restart(machine)
+    by_the_engine = lab.runtime.starts(lab.attempt)[machine]
+
+    assert by_itself == ""
+    assert by_the_engine not in ("", first)
+
+
 def test_machines_are_found_by_label(lab: Any) -> None:
     lab.up(lab.spec("web"), lab.spec("desk", hidden=True, role="fresh"))
 

@@ -8,7 +8,14 @@ import requests
 
 from sandbox.errors import EngineError, ImageError, UsageError
 from sandbox.runtime.endpoint import EngineEndpoint
-from sandbox.runtime.failures import AddressTaken, PortTaken, explain, explained, start_hint
+from sandbox.runtime.failures import (
+    AddressTaken,
+    NoAnswer,
+    PortTaken,
+    explain,
+    explained,
+    start_hint,
+)
 
 LOCAL = EngineEndpoint("unix:///var/run/docker.sock", "the default socket")
 REMOTE = EngineEndpoint("tcp://lab:2375", "DOCKER_HOST", "0.0.0.0", "lab")
@@ -68,6 +75,7 @@ def test_a_refusal_becomes_a_cure(text: str, kind: type[EngineError], words: str
 def test_silence_becomes_a_cure(said: str, words: str, cure: str) -> None:
     error = explain(docker.errors.DockerException(said), "connecting", LOCAL)
 
+    assert isinstance(error, NoAnswer)
     assert words in error.message
     assert cure in error.hint
 

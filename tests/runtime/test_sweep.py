@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sandbox import labels
 from sandbox.runtime import sweep
 
 
@@ -46,3 +48,25 @@ def test_an_error_is_raised_after_all_have_ended() -> None:
         sweep.in_parallel(work, [0, 1, 2])
 
     assert sorted(ended) == [1, 2]
+
+
+def row(host: str, state: str = "running", **marks: str) -> dict[str, Any]:
+    mark = {labels.ATTEMPT: "a1", labels.HOST: host, labels.ROLE: "machine", **marks}
+    return {"Id": host, "State": state, "Labels": mark}
+
+
+def states(*rows: dict[str, Any]) -> dict[str, str]:
+    return {found["Id"]: found["State"] for found in sweep.machines(rows)}
+
+
+def test_holders_of_disks_and_helpers_are_no_machines() -> None:
+    holder = row("db", **{labels.HOLDER: "1"})
+    helper = row("tools", **{labels.ROLE: "tools"})
+
+    assert states(row("web"), holder, helper) == {"web": "running"}
+
+
+def test_a_machine_whose_disks_nothing_holds_is_dead() -> None:
+    holder = row("db", "exited", **{labels.HOLDER: "1"})
+
+    assert states(row("web"), row("db"), holder) == {"web": "running", "db": "dead"}

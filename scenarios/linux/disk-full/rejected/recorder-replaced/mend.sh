@@ -2,6 +2,7 @@
 set -euo pipefail
 sudo systemctl edit --stdin gate-recorder > /dev/null <<'UNIT'
 [Service]
+Type=exec
 ExecStart=
 ExecStart=/usr/bin/sleep infinity
 UNIT

@@ -1,0 +1,75 @@
+"""Waits until a machine that has booted is settled, or ready for its learner."""
+
+from __future__ import annotations
+
+import shlex
+import time
+
+from sandbox import ssh
+from sandbox.errors import MachineError
+
+BOOT_SECONDS = 60.0  # a machine that has not answered by then will not
+SETTLE_SECONDS = 20.0  # for units still starting after the banner
+POLL_SECONDS = 0.06
+
+SETTLED = """
+until
+    case $(systemctl is-system-running 2>/dev/null) in
+        running|degraded|maintenance) ;;
+        *) false ;;
+    esac
+do sleep 0.1; done
+"""
+
+
+def settle(link: ssh.Connection) -> None:
+    """Waits until no unit is starting any more; a degraded machine has settled, too.
+
+    It asks again and again: `--wait` fails at once while D-Bus has not started yet.
+    """
+    try:
+        link.run(SETTLED, timeout=SETTLE_SECONDS)
+    except ssh.CommandTimeout:
+        return  # something starts for ever: the checks will say what they miss
+
+
+LISTENS = """
+listens() {
+    printf -v port :%04X "$1"
+    for file in /proc/net/tcp /proc/net/tcp6; do
+        [[ -r $file ]] || continue
+        while read -r _ local _ state _; do
+            [[ $state = 0A && $local = *"$port" ]] && return
+        done < "$file"
+    done
+    return 1
+}
+"""  # `ss` would ask the kernel for every socket, many times while a machine boots
+
+
+def wait_ready(link: ssh.Connection, host: str, conditions: list[str]) -> None:
+    """Waits for `tcp:PORT`, `unit:NAME` and `file:PATH`; MachineError names what never came."""
+    begun = time.monotonic()
+    deadline = begun + BOOT_SECONDS
+    waiting = list(conditions)
+    while waiting:
+        # each question takes processor time from the boot: none before it can be over, few later
+        time.sleep(min(0.5, max(POLL_SECONDS, (time.monotonic() - begun) / 6)))
+        probes = [f"{_probe(item)} || echo {index}" for index, item in enumerate(waiting)]
+        missing = link.run("\n".join([LISTENS, *probes]), timeout=BOOT_SECONDS).stdout.split()
+        waiting = [waiting[int(index)] for index in missing]
+        if waiting and time.monotonic() > deadline:
+            raise MachineError(
+                f"{host} booted, but never became ready: {', '.join(waiting)}",
+                hint="internbox doctor; an author checks hosts.<host>.ready with every fault",
+            )
+
+
+def _probe(condition: str) -> str:
+    kind, _, what = condition.partition(":")
+    word = shlex.quote(what)
+    return {
+        "tcp": f"listens {word}",
+        "unit": f"systemctl is-active --quiet {word}",
+        "file": f"[ -e {word} ]",
+    }[kind]

@@ -1,0 +1,3 @@
+"""Nothing below is a test: `python tests/bench/run.py` measures, and content/ is what it starts."""
+
+collect_ignore_glob = ["*"]

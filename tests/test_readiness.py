@@ -1,0 +1,85 @@
+"""Readiness: what is asked of a machine that boots."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import readiness
+from sandbox.errors import MachineError
+from sandbox.ssh import Result
+
+
+@dataclass
+class Shell:
+    """A link whose commands run here."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def run(self, command: str, **_: Any) -> Result:
+        self.asked.append(command)
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+        return Result(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_port_that_is_listened_on_is_ready(listening: int) -> None:
+    link: Any = Shell()
+
+    readiness.wait_ready(link, "web", [f"tcp:{listening}"])
+
+    assert len(link.asked) == 1
+
+
+def test_what_never_comes_is_named(
+    listening: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "BOOT_SECONDS", 0.1)
+    link: Any = Shell()
+    missing = [f"tcp:{unused_port()}", f"file:{tmp_path}/none"]
+
+    with pytest.raises(MachineError) as raised:
+        readiness.wait_ready(link, "web", [missing[0], f"tcp:{listening}", missing[1]])
+
+    assert raised.value.message == f"web booted, but never became ready: {', '.join(missing)}"
+
+
+def test_only_what_is_missing_is_asked_again(tmp_path: Path) -> None:
+    late, there = tmp_path / "late", tmp_path / "there"
+    there.touch()
+
+    class Slow(Shell):
+        def run(self, command: str, **more: Any) -> Result:
+            result = super().run(command, **more)
+            late.touch()
+            return result
+
+    link: Any = Slow()
+    readiness.wait_ready(link, "web", [f"file:{there}", f"file:{late}"])
+
+    assert [str(there) in script for script in link.asked] == [True, False]
+
+
+def test_nothing_to_wait_for_asks_nothing() -> None:
+    link: Any = Shell()
+
+    readiness.wait_ready(link, "web", [])
+
+    assert link.asked == []

@@ -100,7 +100,7 @@ def render(
     ],
 )
 @click.argument("names", nargs=-1, metavar="[SCENARIO]…", shell_complete=complete_scenarios)
-@click.option("--all", "everything", is_flag=True, help="All that `list` shows; drafts are proven by name.")
+@click.option("--all", "everything", is_flag=True, help="All that `list` shows; no drafts.")
 @click.option("--only", default="", metavar="FAULT/CASE", help="One cell, one fault or one case.")
 @click.option("--seed", default="", help="This seed for every cell.")
 @click.option("--keep", is_flag=True, help="Leave the machines running, to look at them.")

@@ -4,6 +4,7 @@ import re
 import secrets
 import time
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -57,9 +58,10 @@ def firing(hosts, params, word):
 
 
 def held(hosts, params, word):
-    """Does Alertmanager hold an alert that names `word`?"""
+    """The fingerprints of the alerts in Alertmanager that name `word`."""
     alerts = ask(hosts, params, 9093, "/api/v2/alerts")
-    return isinstance(alerts, list) and any(mentions(one, word) for one in alerts)
+    named = [one for one in alerts if mentions(one, word)] if isinstance(alerts, list) else []
+    return {one.get("fingerprint") for one in named}
 
 
 def calls(hosts):
@@ -71,12 +73,18 @@ def last_call(hosts):
     return max((one["number"] for one in calls(hosts)), default=0)
 
 
-def called(hosts, to, word, since=0, status="firing"):
-    """Was `word` told to `to` (ring, mail) after the call number `since`?"""
+def called(hosts, to, word, since=0, status="firing", among=None):
+    """Was `word` told to `to` (ring, mail) after the call number `since`, by one of the alerts
+    with the fingerprints `among`?"""
     return any(
         one["number"] > since
         and one["to"] == to
-        and any(alert.get("status") == status and mentions(alert, word) for alert in one["alerts"])
+        and any(
+            alert.get("status") == status
+            and mentions(alert, word)
+            and (among is None or alert.get("fingerprint") in among)
+            for alert in one["alerts"]
+        )
         for one in calls(hosts)
     )
 
@@ -129,14 +137,15 @@ def test_the_phone_rings(hosts, params):
     for machine in MACHINES:
         before = last_call(hosts)
         with stopped(hosts, params, machine):
-            assert until(lambda one=machine: firing(hosts, params, one)), (
+            assert until(partial(firing, hosts, params, machine)), (
                 f"the exporter of {machine} was stopped for {WAIT:.0f} s, and no alert that names "
                 f"{machine} fires in Prometheus: look at the rule and at what it selects"
             )
-            assert until(lambda one=machine: held(hosts, params, one)), (
+            prints = until(partial(held, hosts, params, machine))
+            assert prints, (
                 f"an alert about {machine} fires in Prometheus and does not reach Alertmanager"
             )
-            rang = until(lambda one=machine, n=before: called(hosts, "ring", one, n))
+            rang = until(partial(called, hosts, "ring", machine, before, among=prints))
         assert rang, (
             f"the alert about {machine} reached Alertmanager, and the duty phone did not ring: "
             "which receiver do its labels lead to?"

@@ -132,9 +132,11 @@ class Labs(Working):
         return [entry for entry in root.iterdir() if entry.is_dir()] if root.is_dir() else []
 
     def images(self, names: Sequence[str] | None = None) -> list[ImageState]:
-        """The images that the scenarios need, and which are there."""
+        """The images that the listed scenarios need, and which are there."""
         states: dict[str, ImageState] = {}
         for row in scenarios.summaries(self.content, self.home.index):
+            if row.status != "ready":
+                continue
             wanted = [name for name in row.images if names is None or name in names]
             for state in self.runtime.image_states(Path(row.content), wanted):
                 states[state.name] = state

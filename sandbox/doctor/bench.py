@@ -76,12 +76,13 @@ class Bench:
         return None if isinstance(found, InternboxError) else found
 
     def images(self) -> list[tuple[Path, ImageState]]:
-        """The images that scenarios use, each with its content folder. Raises InternboxError."""
+        """The images of the listed scenarios, each with its content folder."""
         from sandbox import scenarios
 
         by_folder: dict[Path, set[str]] = {}
         for row in scenarios.summaries(self.content, self.home.index):
-            by_folder.setdefault(Path(row.content), set()).update(row.images)
+            if row.status == "ready":
+                by_folder.setdefault(Path(row.content), set()).update(row.images)
         return [
             (folder, state)
             for folder, names in by_folder.items()

@@ -11,4 +11,3 @@ sudo tee /etc/depot-rotate.d/labels > /dev/null <<'STANZA'
 }
 STANZA
 sudo rm /srv/depot/log/label-bridge.log
-sudo systemctl start depot-rotate

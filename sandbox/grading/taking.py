@@ -14,6 +14,7 @@ from sandbox import readiness, ssh, topology, variants
 from sandbox.errors import EngineError, InternboxError, MachineError, Unreachable
 from sandbox.grading import child, safe, tamper
 from sandbox.grading.results import HostAccess, Phase, PhaseResult, Request
+from sandbox.runtime.failures import NoAnswer
 from sandbox.topology import Bringer, HostRecord, LabRecord
 
 PHASE_SECONDS = 900.0
@@ -73,18 +74,22 @@ class Taker:
 
         Raises EngineError or GraderError when nothing can be said about the learner's work.
         """
+        started = self._starts()
         with self._prepared("before") as (start_child, fresh):
             before = start_child(fresh())
         lost = self._lost(before.unreachable, FELL_SILENT)
+        self._require_same(started)
         failed = [check.id for check in before.checks if not check.passed]
         failed += [guard.id for guard in before.guards if not guard.held]
         with self._prepared("after", failed_before=failed) as (start_child, fresh):
             lost |= self._reboot()
+            started = self._restarted(started, lost)
             if not lost:
                 after = start_child(fresh())
                 lost |= self._lost(after.unreachable, DID_NOT_COME_BACK)
         tampered, silent = self._measure(lost)
         lost |= silent
+        self._require_same(started)
         if lost:
             after = PhaseResult.unanswered(before, lost)
         return Taken(before, after, tampered, lost)
@@ -154,6 +159,33 @@ class Taker:
         missing = [name for name, answers in back if not answers]
         return self._lost(missing, DID_NOT_COME_BACK)
 
+    def _starts(self) -> dict[str, str]:
+        return self.bringer.runtime.starts(self.attempt)
+
+    def _restarted(self, started: dict[str, str], lost: Collection[str]) -> dict[str, str]:
+        """When the engine started the machines, now that it has restarted all that are not lost."""
+        now = self._starts()
+        for host in self.record.visible():
+            same = now.get(host.container) == started.get(host.container)
+            if same and host.host not in lost:
+                raise EngineError(
+                    f"the engine did not restart {host.host}, so nothing was graded",
+                    hint="internbox doctor, then grade again",
+                )
+        return now
+
+    def _require_same(self, started: dict[str, str]) -> None:
+        """A machine that rebooted by itself is the learner's doing; one that the engine started
+        meanwhile was away for reasons that are not."""
+        now = self._starts()
+        for host in self.record.standing():
+            if now.get(host.container) not in ("", started.get(host.container)):
+                raise EngineError(
+                    f"the engine was restarted while {host.host} was graded: "
+                    "this says nothing about the work, so nothing was graded",
+                    hint=f"internbox grade {self.attempt}",
+                )
+
     def _reboot_one(self, host: HostRecord) -> tuple[str, bool]:
         endpoint = topology.grader_endpoint(host, self.key)
         try:
@@ -162,14 +194,25 @@ class Taker:
         except (Unreachable, ssh.CommandTimeout):
             previous = ""  # it may answer again once it has rebooted
         try:
-            self.bringer.runtime.restart(host.container)
+            self._restart(host)
             with ssh.wait_boot(
                 endpoint, previous=previous, deadline=readiness.BOOT_SECONDS
             ) as link:
                 readiness.settle(link)
+        except NoAnswer:
+            raise
         except (EngineError, Unreachable, ssh.CommandTimeout):
             return host.host, False  # a learner can also make it impossible to start
         return host.host, True
+
+    def _restart(self, host: HostRecord) -> None:
+        """An engine that is about to end refuses once; one that refuses again means it."""
+        try:
+            self.bringer.runtime.restart(host.container)
+        except NoAnswer:
+            raise
+        except EngineError:
+            self.bringer.runtime.restart(host.container)
 
     def _lost(self, names: list[str], why: str) -> dict[str, str]:
         """Machines that do not answer count as failed only when they are there and the control

@@ -272,11 +272,14 @@ def seconds_of(*arguments: str, **environment: str) -> float:
     return min(seconds)
 
 
-def test_help_is_quick() -> None:
-    assert seconds_of("--help") < 0.15
+# `make bench` holds the limits; here only what no busy machine explains fails.
 
 
-def test_list_of_a_hundred_scenarios_is_quick(tmp_path: Path) -> None:
+def test_help_takes_less_than_a_second() -> None:
+    assert seconds_of("--help") < 1
+
+
+def test_list_of_a_hundred_scenarios_takes_less_than_two_seconds(tmp_path: Path) -> None:
     scenarios = tmp_path / "content" / "scenarios" / "linux"
     for number in range(100):
         shutil.copytree(
@@ -287,4 +290,4 @@ def test_list_of_a_hundred_scenarios_is_quick(tmp_path: Path) -> None:
         "INTERNBOX_CONTENT": str(tmp_path / "content"),
     }
 
-    assert seconds_of("list", **own) < 0.25
+    assert seconds_of("list", **own) < 2

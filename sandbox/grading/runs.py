@@ -32,7 +32,7 @@ class RunGrade(Grade, frozen=True, kw_only=True):
     def of(
         cls, grade: Grade, *, fix: str, step_failed: StepFailure | None, runner_code: bool
     ) -> RunGrade:
-        values = {name: getattr(grade, name) for name in grade.__struct_fields__}
+        values = {name: getattr(grade, name) for name in Grade.__struct_fields__}
         return cls(**values, fix=fix, step_failed=step_failed, runner_code=runner_code)
 
     def reaches(self, threshold: int) -> bool:

@@ -95,14 +95,19 @@ class Steps:
     def over_ssh(self, host: str, program: Program) -> None:
         """StepFailed, CommandTimeout after `seconds`, Unreachable when nobody can log in."""
         with self.log_in(host) as link:
-            link.put(program.path, program.data, 0o755)
-            result = link.run(
-                f"{program.line}; status=$?; rm -f {program.path}; exit $status",
-                timeout=self.seconds,
-                limit=OUTPUT_BYTES,
-            )
+            self.on_link(link, program)
+
+    def on_link(self, link: ssh.Connection, program: Program) -> None:
+        """The same for somebody who has logged in; Unreachable when the link is cut."""
+        link.put(program.path, program.data, 0o755)
+        result = link.run(
+            f"{program.line}; status=$?; rm -f {program.path}; exit $status",
+            timeout=self.seconds,
+            limit=OUTPUT_BYTES,
+        )
         if result.rc:
             said = f"{result.stdout[-TAIL:]}{result.stderr[-TAIL:]}"
+            host = link.endpoint.host
             raise StepFailed(program.name, host, exit_code=result.rc, output=said)
 
     def on_console(self, host: str, program: Program) -> None:
@@ -126,17 +131,33 @@ class Steps:
 
     def reboot(self, host: str) -> None:
         """Reboots as the learner does, and waits until the machine is back."""
-        endpoint = topology.grader_endpoint(self.record.hosts[host], self.bringer.files.grader_key)
-        with ssh.connect(endpoint, deadline=LOGIN_SECONDS) as link:
-            previous = topology.boot_id(link)
+        previous = self.boot(host)
         try:
             self.run(host, "reboot", "#!/bin/sh\nsudo systemctl reboot\n")
         except Unreachable:
             pass  # the link may be cut before the command ends
         except ContentError:
             pass
+        self.wait_boot(host, previous)
+
+    def boot(self, host: str) -> str:
+        """Which boot of the machine this is; empty while it goes down."""
+        with self._grader_link(host) as link:
+            told = link.run(f"cat {topology.BOOT}/boot_id; systemctl is-system-running").stdout
+        number, _, state = told.partition("\n")
+        return "" if state.strip() == "stopping" else number.strip()
+
+    def wait_boot(self, host: str, previous: str) -> None:
+        """Until it has booted again and settled. Unreachable when it does not."""
+        endpoint = self._grader_endpoint(host)
         with ssh.wait_boot(endpoint, previous=previous, deadline=readiness.BOOT_SECONDS) as link:
             readiness.settle(link)
+
+    def _grader_link(self, host: str) -> ssh.Connection:
+        return ssh.connect(self._grader_endpoint(host), deadline=LOGIN_SECONDS)
+
+    def _grader_endpoint(self, host: str) -> ssh.Endpoint:
+        return topology.grader_endpoint(self.record.hosts[host], self.bringer.files.grader_key)
 
 
 class Console:

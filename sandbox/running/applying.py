@@ -44,33 +44,30 @@ class Applier:
         for action in actions:
             self.progress(f"{action.name} on {action.host}")
             try:
-                self._do(action)
+                self._do(action, applied)
             except StepFailed as error:
-                applied.failed = self._failure(
-                    action, f"ended with {error.exit_code}", error.output, error.exit_code
-                )
+                why = f"ended with {error.exit_code}"
+                applied.failed = self._failure(action, why, error.output, error.exit_code)
             except (ssh.CommandTimeout, playbooks.PlaybookTimeout) as error:
-                said = getattr(error, "output", "") or getattr(error, "stdout", "")
                 why = f"did not end within {self.steps.seconds:.0f} seconds"
-                applied.failed = self._failure(action, why, said + getattr(error, "stderr", ""))
+                applied.failed = self._failure(action, why, _said(error))
             except Unreachable:
-                applied.failed = self._failure(action, _unreachable(action), "")
+                why = _unreachable(action, action.host in applied.let_in)
+                applied.failed = self._failure(action, why)
             except MachineError as error:
-                applied.failed = self._failure(action, error.message, "")
+                applied.failed = self._failure(action, error.message)
             if applied.failed:
                 break
-            if isinstance(action, Script | Copy) and getattr(action, "via", "ssh") == "ssh":
-                applied.let_in.add(action.host)
         return applied
 
-    def _do(self, action: Action) -> None:
+    def _do(self, action: Action, applied: Applied) -> None:
         match action:
             case Script(via="console"):
                 self.steps.on_console(action.host, action.program)
             case Script():
-                self.steps.over_ssh(action.host, action.program)
+                self._script(action, applied)
             case Copy():
-                self._copy(action)
+                self._copy(action, applied)
             case Playbook():
                 self._play(action)
             case Reboot():
@@ -78,10 +75,35 @@ class Applier:
             case Pause():
                 time.sleep(action.seconds)
 
-    def _copy(self, action: Copy) -> None:
+    def _script(self, action: Script, applied: Applied) -> None:
+        """A script may reboot its machine: that is over before the next step, or the grade."""
+        before = self.steps.boot(action.host)
+        with self.steps.log_in(action.host) as link:
+            applied.let_in.add(action.host)
+            try:
+                self.steps.on_link(link, action.program)
+            except Unreachable:
+                if not self._went_down(action.host, before):
+                    raise
+            else:
+                self._went_down(action.host, before)
+
+    def _went_down(self, host: str, before: str) -> bool:
+        """Whether it was rebooted since `before`; it is back then."""
+        try:
+            now = self.steps.boot(host)
+        except (Unreachable, ssh.CommandTimeout):
+            now = ""
+        if now == before:
+            return False
+        self.steps.wait_boot(host, before)
+        return True
+
+    def _copy(self, action: Copy, applied: Applied) -> None:
         folder = shlex.quote(action.name)
         command = f"mkdir -p -- {folder} && tar -x -f - -C {folder} --no-same-owner"
         with self.steps.log_in(action.host) as link:
+            applied.let_in.add(action.host)
             done = link.run(command, stdin=action.archive, timeout=self.steps.seconds)
         if done.rc:
             raise StepFailed(action.name, action.host, exit_code=done.rc, output=done.stderr)
@@ -92,7 +114,7 @@ class Applier:
         playbooks.run(action, files, hosts, seconds=self.steps.seconds, started=self.started)
 
     def _failure(
-        self, action: Action, why: str, output: str, exit_code: int | None = None
+        self, action: Action, why: str, output: str = "", exit_code: int | None = None
     ) -> StepFailure:
         """What the learner may read: nothing that drives a terminal, no secret of the variant."""
         redact = self.steps.bringer.variant.redact
@@ -121,7 +143,15 @@ class Applier:
             return False
 
 
-def _unreachable(action: Action) -> str:
+def _said(error: ssh.CommandTimeout | playbooks.PlaybookTimeout) -> str:
+    if isinstance(error, playbooks.PlaybookTimeout):
+        return error.output
+    return error.stdout + error.stderr
+
+
+def _unreachable(action: Action, let_in: bool) -> str:
     if isinstance(action, Reboot):
-        return "the machine did not come back"
-    return "nobody can log in over SSH"
+        return "is not over: the machine did not come back"
+    if let_in:
+        return "was cut off: the machine closed the connection"
+    return "could not begin: nobody can log in over SSH"

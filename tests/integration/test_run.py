@@ -152,6 +152,15 @@ def test_a_fix_that_locks_everybody_out_failed_and_is_not_ungraded(pipeline: Pip
     assert report["ungraded"] == []
 
 
+def test_a_script_may_reboot_its_machine(pipeline: Pipeline) -> None:
+    pipeline.write("1-desk.sh", MEND + "sudo systemctl reboot\n")
+    pipeline.write("2-desk.sh", "#!/bin/sh\nsystemctl is-system-running\n")
+    words = ("--fix", "desk=1-desk.sh", "--fix", "desk=2-desk.sh")
+
+    [run] = pipeline(FIRST_DAY, *words)["runs"]
+    assert run["step_failed"] is None
+
+
 def test_a_machine_that_never_boots_again_failed_too(pipeline: Pipeline) -> None:
     pipeline.write("desk.sh", MEND + "sudo rm -f /sbin/init /lib/systemd/systemd\n")
     report = pipeline(FIRST_DAY, "--fix", "desk=desk.sh", exit_code=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +15,7 @@ from sandbox.errors import UsageError
 
 if TYPE_CHECKING:
     from sandbox.grading.runs import RunReport
-    from sandbox.running import Plan
+    from sandbox.scenarios import Loaded
 
 COMMITS = (
     "GITHUB_SHA",
@@ -98,14 +98,19 @@ COLUMNS = 80  # of the report in a log
 def run(
     app: App,
     names: tuple[str, ...],
+    fixes: tuple[str, ...],
+    folder: Path | None,
+    notes: tuple[str, ...],
     seed: str | None,
     threshold: int,
+    untouched: bool,
+    ansible: bool,
     seconds: float,
     jobs: int,
     commit: str | None,
     summary: Path | None,
     trust: bool,
-    **rest: Any,
+    **files: Path | None,
 ) -> int:
     """Start scenarios, apply fixes, grade, report and clean up, in one go: for CI.
 
@@ -116,38 +121,30 @@ def run(
     from sandbox import running, variants
 
     _keep_out_of_the_checkout()
+    for path in [*files.values(), summary]:
+        _require_ours(path)
     wanted = running.Wanted(
-        fixes=rest.pop("fixes"),
-        folder=rest.pop("folder"),
-        notes=rest.pop("notes"),
-        untouched=rest.pop("untouched"),
-        ansible=rest.pop("ansible"),
+        fixes=fixes,
+        folder=folder,
+        notes=notes,
+        untouched=untouched,
+        ansible=ansible,
         here=Path.cwd(),
     )
     loaded = _loaded(app, names, trust=trust)
     plans = running.plans(loaded, wanted, seed=seed or variants.new_seed())
-    for path in [*rest.values(), summary]:
-        _require_ours(path)
     app.out.talk(f"seed {plans[0].seed}")
-    report = _run(app, plans, threshold, seconds, jobs, _commit(commit))
-    _write(app, report, rest, summary)
-    return report.exit_code
-
-
-def _run(
-    app: App, plans: list[Plan], threshold: int, seconds: float, jobs: int, commit: str
-) -> RunReport:
-    from sandbox import running
-
-    return running.Run(
+    report = running.Run(
         app.labs,
         plans,
         threshold=threshold,
-        commit=commit,
+        commit=_commit(commit),
         jobs=jobs,
         seconds=seconds,
         progress=app.out.progress,
     ).report()
+    _write(app, report, files, summary)
+    return report.exit_code
 
 
 def _keep_out_of_the_checkout() -> None:
@@ -157,7 +154,7 @@ def _keep_out_of_the_checkout() -> None:
     os.environ["PATH"] = programs.safe_path(os.environ, Path.cwd())
 
 
-def _loaded(app: App, names: tuple[str, ...], *, trust: bool) -> list[Any]:
+def _loaded(app: App, names: tuple[str, ...], *, trust: bool) -> list[Loaded]:
     """The scenarios, each once. UsageError for a folder that nobody trusted."""
     from sandbox import scenarios
     from sandbox.cli.trust import ensure_trusted

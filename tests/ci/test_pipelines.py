@@ -11,6 +11,8 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from sandbox import labels
+from sandbox.paths import builtin_content
+from sandbox.scenarios import load, resolve
 from tests.ci.hosted import CALLER, COMMIT, EXAMPLE, STUDENTS, Job, called, github, included, shell
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -62,7 +64,7 @@ def test_the_result_names_what_was_graded(right: Job) -> None:
 
     assert (told["commit"], told["seed"]) == (COMMIT, "example")
     assert run["fix"].startswith("fixes/linux/first-day")
-    assert run["content_hash"]
+    assert run["content_hash"] == load(resolve("linux/first-day", [builtin_content()])).content_hash
     assert told["internbox"]
 
 

@@ -55,6 +55,14 @@ ssh -n -F /dev/null -o PubkeyAuthentication=no -o NumberOfPasswordPrompts=1 -o C
 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR %s@%s id
 """
 
+# Evidence may be packed: what tar and gzip, or xz, made is looked into.
+KEPT = """
+words=%s
+grep -rlF -m 1 -- "$words" /home /root /srv /opt /usr/local /etc /var 2> /dev/null
+unpacked() { find /home /root /srv -type f -name "*$2" -exec "$1" {} + 2> /dev/null; }
+{ unpacked zcat gz; unpacked xzcat xz; } | grep -aqF -- "$words" && echo packed
+"""
+
 
 def intruders(params, fault):
     """The addresses that got in and should not have."""
@@ -186,6 +194,4 @@ def test_the_evidence_is_kept(hosts, params):
         "the history of the account that fell": f"{params.attacker}:8443/f/",
         "what was left behind": f"# {params.mark}",
     }.items():
-        places = "/home /root /srv /opt /usr/local /etc /var"
-        found = gate.run(f"grep -rlF -m 1 %s {places} 2> /dev/null", words).lines
-        assert found, f"{what} is evidence, and it is gone from the machine"
+        assert gate.run(KEPT, words).lines, f"{what} is evidence, and it is gone from the machine"

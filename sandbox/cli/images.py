@@ -13,6 +13,8 @@ from sandbox.cli.lazy import LazyGroup
 from sandbox.errors import UsageError
 from sandbox.runtime.base import ImageState, Progress
 
+NAMES = click.argument("names", nargs=-1, metavar="[IMAGE | SCENARIO]…")
+
 
 class Mover(Protocol):
     """What an engine that can move images adds to a Runtime; each returns references."""
@@ -55,17 +57,16 @@ def list_images(app: App) -> None:
         app.out.next("internbox images build")
 
 
-@command("build", content=True, examples=["internbox images build", "internbox images build web"])
-@click.argument("names", nargs=-1, metavar="[IMAGE]…")
+@command(
+    "build",
+    content=True,
+    examples=["internbox images build", "internbox images build linux/first-day"],
+)
+@NAMES
 def build(app: App, names: tuple[str, ...]) -> None:
     """Build, or pull, the images that are missing: all, or those named."""
     done: list[ImageState] = []
-    for folder, wanted in _wanted(app, names).items():
-        possible = [
-            state.name
-            for state in app.labs.runtime.image_states(folder, wanted)
-            if _can_be_had(app, state)
-        ]
+    for folder, possible in _possible(app, names).items():
         app.labs.runtime.ensure_images(folder, possible, app.out.progress)
         done += app.labs.runtime.image_states(folder, possible)
     _told(app, "here", [state.reference for state in done])
@@ -73,10 +74,10 @@ def build(app: App, names: tuple[str, ...]) -> None:
 
 @command("save", content=True, examples=["internbox images save /media/stick/images.tar"])
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.argument("names", nargs=-1, metavar="[IMAGE]…")
+@NAMES
 def save(app: App, file: Path, names: tuple[str, ...]) -> None:
     """Write images to a file, to carry them to a computer without internet."""
-    wanted = _wanted(app, names)
+    wanted = _possible(app, names)
     if len(wanted) > 1:
         raise UsageError(
             "the images come from several content folders, and a file takes those of one",
@@ -95,18 +96,18 @@ def load(app: App, file: Path) -> None:
 
 @command("push", content=True, examples=["internbox images push registry.example:5000/internbox"])
 @click.argument("registry", envvar="INTERNBOX_REGISTRY")
-@click.argument("names", nargs=-1, metavar="[IMAGE]…")
+@NAMES
 def push(app: App, registry: str, names: tuple[str, ...]) -> None:
     """Send images to a registry."""
     sent: list[str] = []
-    for folder, chosen in _wanted(app, names).items():
+    for folder, chosen in _possible(app, names).items():
         sent += _mover(app).push_images(folder, chosen, registry, app.out.progress)
     _told(app, "pushed", sent)
 
 
 @command("pull", content=True, examples=["internbox images pull registry.example:5000/internbox"])
 @click.argument("registry", envvar="INTERNBOX_REGISTRY")
-@click.argument("names", nargs=-1, metavar="[IMAGE]…")
+@NAMES
 def pull(app: App, registry: str, names: tuple[str, ...]) -> None:
     """Get images from a registry."""
     got: list[str] = []
@@ -124,22 +125,30 @@ def _mover(app: App) -> Mover:
 
 
 def _wanted(app: App, names: tuple[str, ...]) -> dict[Path, list[str]]:
-    """Image names by content folder: those named, or all that some scenario uses."""
+    """Image names by content folder: those named, those of a scenario named, or all."""
     from sandbox import scenarios
 
     by_folder: dict[Path, set[str]] = {}
+    known: set[str] = set()
     for row in scenarios.summaries(app.labs.content, app.home.index):
-        by_folder.setdefault(Path(row.content), set()).update(row.images)
-    known = set().union(*by_folder.values())
+        chosen = set(row.images) if not names or row.id in names else {*row.images} & {*names}
+        by_folder.setdefault(Path(row.content), set()).update(chosen)
+        known |= {row.id, *row.images}
     if unknown := sorted(set(names) - known):
         raise UsageError(
-            f"no scenario uses an image {', '.join(unknown)}", hint="internbox images list"
+            f"no scenario is called so, or uses an image {', '.join(unknown)}",
+            hint="internbox images list; internbox list",
         )
-    chosen = {
-        folder: sorted(names_here & set(names) if names else names_here)
-        for folder, names_here in by_folder.items()
+    return {folder: sorted(some) for folder, some in by_folder.items() if some}
+
+
+def _possible(app: App, names: tuple[str, ...]) -> dict[Path, list[str]]:
+    """The same, without those that can be neither found here nor made; which are told."""
+    runtime = app.labs.runtime
+    return {
+        folder: [s.name for s in runtime.image_states(folder, some) if _can_be_had(app, s)]
+        for folder, some in _wanted(app, names).items()
     }
-    return {folder: some for folder, some in chosen.items() if some}
 
 
 def _can_be_had(app: App, state: ImageState) -> bool:

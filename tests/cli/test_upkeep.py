@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.errors import EngineError
 from sandbox.paths import Home
-from sandbox.runtime.base import Leftover
+from sandbox.runtime.base import ImageState, Leftover
 from sandbox.store import AttemptRow, Store
 
 Call = Callable[..., Any]
@@ -92,6 +92,14 @@ class Mover:
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
+        self.lacks: dict[str, str] = {}
+
+    def image_states(self, content: Path, names: list[str]) -> list[ImageState]:
+        lacks = self.lacks
+        return [
+            ImageState(n, f"internbox/{n}:1", n not in lacks, why_not=lacks.get(n, ""))
+            for n in names
+        ]
 
     def save_images(self, *arguments: Any) -> list[str]:
         self.calls.append(("save", *arguments[:-1]))
@@ -120,6 +128,21 @@ def test_images_save_takes_those_named(call: Call, labs: Any, mover: Mover, tmp_
     assert answer.out == "saved internbox/web:1\n"
 
 
+def test_the_name_of_a_scenario_means_its_images(call: Call, labs: Any, mover: Mover) -> None:
+    answer = call("images", "push", "registry.example", "linux/web-service-down")
+
+    assert mover.calls == [("push", labs.content[0], ["base", "web"], "registry.example")]
+    assert answer.out == "pushed registry.example/web:1\n"
+
+
+def test_an_image_that_cannot_be_had_is_left_out_and_told(call: Call, mover: Mover) -> None:
+    mover.lacks = {"base": "its archive cannot be reached"}
+    answer = call("images", "push", "registry.example", "linux/web-service-down")
+
+    assert mover.calls[0][2] == ["web"]
+    assert "base is left out: its archive cannot be reached" in answer.err
+
+
 def test_images_push_needs_a_registry(call: Call, mover: Mover) -> None:
     assert call("images", "push").code == 2
     assert mover.calls == []
@@ -129,7 +152,7 @@ def test_an_image_that_no_scenario_uses_is_named(call: Call, mover: Mover, tmp_p
     answer = call("images", "save", str(tmp_path / "x"), "wbe")
 
     assert answer.code == 2
-    assert "no scenario uses an image wbe" in answer.err
+    assert "no scenario is called so, or uses an image wbe" in answer.err
 
 
 def test_an_engine_that_does_not_answer_is_3(call: Call, labs: Any) -> None:

@@ -145,9 +145,12 @@ class Labs(Working):
 
 
 def orphaned(purpose: str) -> bool:
-    """Whether an attempt was made by a proof, `prove:<pid>`, whose process has ended."""
-    kind, _, pid = purpose.partition(":")
-    if kind != "prove":
+    """Whether an attempt belongs to a process, `<kind>:<pid>` of a proof or a run, that has ended.
+
+    A learner's attempts outlive the command that started them.
+    """
+    _, _, pid = purpose.partition(":")
+    if not pid.isdecimal():
         return False
     try:
         os.kill(int(pid), 0)

@@ -58,6 +58,7 @@ def _answers() -> dict[str, Any]:
     from sandbox import attempts, doctor, proof
     from sandbox.cli.rendered import Rendered
     from sandbox.grading.results import Grade, NoteResult
+    from sandbox.grading.runs import RunReport
     from sandbox.runtime.base import ImageState
 
     return {
@@ -80,4 +81,5 @@ def _answers() -> dict[str, Any]:
         "images-build": ImagesAnswer,
         "render": Rendered,
         "prove": proof.ProofReport,
+        "run": RunReport,
     }

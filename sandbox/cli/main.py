@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -18,7 +19,13 @@ from sandbox.errors import InternboxError
 WRONG_USE, COULD_NOT, OUR_BUG, INTERRUPTED, PIPE_CLOSED = 2, 3, 4, 130, 141
 COMPLETE = "_INTERNBOX_COMPLETE"  # set by the shell's completion script
 
-WORK, LOOK, KEEP, WRITE = "Work", "Look", "Keep in order", "Write scenarios"
+WORK, LOOK, TEACH, KEEP, WRITE = (
+    "Work",
+    "Look",
+    "Grade in CI",
+    "Keep in order",
+    "Write scenarios",
+)
 
 COMMANDS = (
     Entry("list", "learner", "What there is to do.", WORK),
@@ -38,6 +45,7 @@ COMMANDS = (
     Entry("status", "upkeep", "What runs now.", LOOK),
     Entry("history", "upkeep", "What you have done so far.", LOOK),
     Entry("demo", "demo", "Watch a task from start to grade.", LOOK),
+    Entry("run", "run", "Start, apply a fix, grade, report: for CI.", TEACH),
     Entry("doctor", "upkeep", "Check this computer, and mend what can be mended.", KEEP),
     Entry("images", "images", "List, build and move the machines' images.", KEEP),
     Entry("gc", "upkeep", "Remove what no attempt owns any more.", KEEP),
@@ -70,7 +78,13 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """The `internbox` command."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == INTERRUPTED:  # a thread may still wait for a machine that has just been removed
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

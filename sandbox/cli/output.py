@@ -27,6 +27,15 @@ def safe(text: str) -> str:
     return UNSAFE.sub("�", text.replace("\r\n", "\n"))
 
 
+def disarmed(text: str) -> str:
+    """As `github.disarmed`, in a step of GitHub Actions; elsewhere the text as it is."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return text
+    from sandbox.reports import github
+
+    return github.disarmed(text)
+
+
 def styled(stream: TextIO) -> bool:
     """Whether this stream may carry colours: a terminal, and nobody asked for none."""
     wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -42,7 +51,7 @@ def error(message: str, hint: str = "") -> None:
     if hint:
         label = click.style("hint:", bold=True) if color else "hint:"
         lines.append(f"{label} {safe(hint)}")
-    click.echo("\n".join(lines), err=True, color=color)
+    click.echo(disarmed("\n".join(lines)), err=True, color=color)
 
 
 class Output:
@@ -52,13 +61,14 @@ class Output:
         self.is_json = form == "json"
         self.quiet = quiet
         self.plain = plain
+        self.columns: int | None = None  # of what is written into a pipe; None: lines as they come
         self._ticker = Ticker(sys.stderr, animated=not plain and sys.stderr.isatty())
 
     @property
     def width(self) -> int:
-        """Columns to fit into; a pipe is never wrapped."""
+        """Columns to fit into; a pipe is not wrapped, unless `columns` is set."""
         if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
-            return 10_000
+            return self.columns or 10_000
         return min(shutil.get_terminal_size().columns, WIDEST)
 
     @property
@@ -78,13 +88,13 @@ class Output:
 
     def data(self, text: str = "") -> None:
         self._ticker.stop()
-        click.echo(text, color=self.rich)
+        click.echo(disarmed(text), color=self.rich)
 
     def dump(self, value: Any) -> None:
         """A value that msgspec encodes, as indented JSON."""
         import msgspec
 
-        encoded = msgspec.json.encode(value, enc_hook=str)
+        encoded = msgspec.json.encode(value, enc_hook=str).replace(b"##[", b"#\\u0023[")
         self.data(msgspec.json.format(encoded, indent=2).decode())
 
     def markdown(self, text: str) -> None:
@@ -120,12 +130,18 @@ class Output:
         """A remark to the person; -q leaves it out."""
         self._ticker.stop()
         if not self.quiet:
-            click.echo(safe(text), err=True)
+            click.echo(disarmed(safe(text)), err=True)
+
+    def commands(self, lines: Sequence[str]) -> None:
+        """What the CI system is to read, on stderr, where it breaks no data; -q leaves none out."""
+        self._ticker.stop()
+        for line in lines:
+            click.echo(line, err=True)
 
     def warn(self, text: str) -> None:
         """A remark that even -q does not leave out."""
         self._ticker.stop()
-        click.echo(f"warning: {safe(text)}", err=True)
+        click.echo(disarmed(f"warning: {safe(text)}"), err=True)
 
     def next(self, command: str, why: str = "") -> None:
         """The command that comes next."""
@@ -139,7 +155,7 @@ class Output:
     def progress(self, message: str) -> None:
         """What is being done now: a spinner after a second on a terminal, else a line."""
         if not self.quiet:
-            self._ticker.show(safe(message))
+            self._ticker.show(disarmed(safe(message)))
 
     def done(self) -> None:
         """Nothing is being done any more."""

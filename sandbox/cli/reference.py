@@ -20,7 +20,7 @@ prints the data for programs, `internbox schemas` its shape. `--plain`, `INTERNB
 
 | exit code | meaning |
 | --- | --- |
-| 0 | done; after `check` and `grade`: everything passed |
+| 0 | done; after `check` and `grade`: everything passed; after `run`: all reach `--pass` |
 | 1 | graded, and something failed |
 | 2 | wrong use |
 | 3 | it could not be done: engine, scenario, machine or grader |
@@ -31,6 +31,7 @@ prints the data for programs, `internbox schemas` its shape. `--plain`, `INTERNB
 | --- | --- |
 | `INTERNBOX_HOME` | the folder for state and cache |
 | `INTERNBOX_CONTENT` | folders with scenarios of your own, as `--content` takes them |
+| `INTERNBOX_SEED` | the seed of `run`, where none is given |
 | `INTERNBOX_REGISTRY` | the registry of `images push` and `images pull` |
 | `INTERNBOX_ARTIFACTS` | a folder with files that would otherwise be downloaded |
 | `INTERNBOX_PLAIN` | as `--plain` |

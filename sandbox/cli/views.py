@@ -123,17 +123,17 @@ def grade(out: Output, result: Grade) -> None:
     _check_table(out, result)
     for check in result.checks:
         if check.message:
-            _remark(out, check.title, check.message)
+            remark(out, check.title, check.message)
     for guard in result.guards:
         if not guard.held:
-            _remark(out, guard.title, f"{guard.message}\nThe score is at most {guard.cap}.")
+            remark(out, guard.title, f"{guard.message}\nThe score is at most {guard.cap}.")
     for host, why in result.lost.items():
-        _remark(out, host, why)
+        remark(out, host, why)
     if result.tampered:
         _tampered(out, result.tampered)
     if result.note and not result.note.accepted:
         lacking = [f"missing: {fact.says}" for fact in result.note.missing]
-        _remark(out, "The note", "\n".join([*lacking, *result.note.problems]))
+        remark(out, "The note", "\n".join([*lacking, *result.note.problems]))
     out.data()
     _facts(out, _sums(result))
 
@@ -157,7 +157,7 @@ def _word(passed: bool | None) -> str:
     return {True: "ok", False: "FAILED", None: "-"}[passed]
 
 
-def _remark(out: Output, title: str, message: str) -> None:
+def remark(out: Output, title: str, message: str) -> None:
     out.data()
     out.data(out.style(safe(title), bold=True))
     out.data(_wrapped(out, safe(message.strip()), indent="  "))
@@ -165,7 +165,7 @@ def _remark(out: Output, title: str, message: str) -> None:
 
 def _tampered(out: Output, paths: Sequence[str]) -> None:
     shown = "\n".join(paths[:20]) + ("\n…" if len(paths) > 20 else "")
-    _remark(
+    remark(
         out,
         "The machines' own tools were changed",
         f"{shown}\nPut them back and grade again; until then the score does not count.",
@@ -232,7 +232,7 @@ def findings(out: Output, rows: Sequence[Finding]) -> None:
     for row in rows:
         if row.state != "ok" and row.cure:
             needs = f"needs {row.required}. " if row.required else ""
-            _remark(out, row.name, needs + row.cure)
+            remark(out, row.name, needs + row.cure)
 
 
 def proof(out: Output, report: ProofReport) -> None:
@@ -250,9 +250,9 @@ def proof(out: Output, report: ProofReport) -> None:
     for cell in report.cells:
         if not cell.ok:
             title = f"{cell.scenario} {cell.fault}/{cell.case}"
-            _remark(out, title, f"expected: {cell.expected}\ngot: {cell.got}")
+            remark(out, title, f"expected: {cell.expected}\ngot: {cell.got}")
     for name, why in report.not_run.items():
-        _remark(out, f"{name}: not run here", why)
+        remark(out, f"{name}: not run here", why)
     good = sum(cell.ok for cell in report.cells)
     out.data()
     lacking = f"; not run here: {', '.join(report.not_run)}" if report.not_run else ""

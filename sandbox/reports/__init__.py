@@ -7,10 +7,12 @@ from pathlib import Path
 
 from sandbox.errors import UsageError
 from sandbox.grading.results import Grade
+from sandbox.grading.runs import RunReport
 
-__all__ = ["FORMS", "render", "write"]
+__all__ = ["FORMS", "RUN_FORMS", "render", "render_run", "write", "write_run"]
 
 FORMS = ("junit", "json", "markdown", "text")
+RUN_FORMS = ("junit", "json", "markdown")
 
 
 def render(grade: Grade, form: str) -> str:
@@ -28,13 +30,34 @@ def render(grade: Grade, form: str) -> str:
     return renderers[form](grade)
 
 
+def render_run(report: RunReport, form: str) -> str:
+    """A run in one of RUN_FORMS."""
+    from sandbox.reports import json, junit, markdown
+
+    renderers: dict[str, Callable[[RunReport], str]] = {
+        "junit": junit.run,
+        "json": json.render,
+        "markdown": markdown.run,
+    }
+    return renderers[form](report)
+
+
 def write(grade: Grade, form: str, path: Path) -> None:
-    """Writes the report to `path`, whole or not at all; its folder is made where it is missing.
+    """As `write_text`: the grade in one of FORMS."""
+    write_text(render(grade, form), path)
+
+
+def write_run(report: RunReport, form: str, path: Path) -> None:
+    """As `write_text`: a run in one of RUN_FORMS."""
+    write_text(render_run(report, form), path)
+
+
+def write_text(content: str, path: Path) -> None:
+    """Writes a report to `path`, whole or not at all; its folder is made where it is missing.
 
     A link or a device (/dev/stdout) is written through, never replaced. Raises UsageError when
     that cannot be.
     """
-    content = render(grade, form)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink() or (path.exists() and not path.is_file()):

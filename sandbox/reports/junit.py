@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from xml.etree import ElementTree as Xml
 
 from sandbox.grading import safe
 from sandbox.grading.results import CheckResult, Grade, GuardResult
+from sandbox.grading.runs import RunGrade, RunReport, Ungraded
 
+RUNS = "The fix runs to its end"
+NOT_GRADED = "could not grade"
 TOOLS = "The machines' own tools are as they were"
 
 
@@ -16,30 +19,96 @@ def render(grade: Grade) -> str:
 
     A case fails when it earned no points. Score, seed, version and hash are properties.
     """
-    cases = list(_cases(grade))
-    failures = sum(case.find("failure") is not None for case in cases)
-    suite = Xml.Element(
-        "testsuite",
-        name=safe.xml(grade.scenario),
-        tests=str(len(cases)),
-        failures=str(failures),
-        errors="0",
-        skipped="0",
-        time=f"{grade.seconds:.3f}",
-        timestamp=safe.xml(grade.graded_at).removesuffix("+00:00"),
-        hostname="internbox",
-    )
-    properties = Xml.SubElement(suite, "properties")
-    for name, value in _properties(grade).items():
-        Xml.SubElement(properties, "property", name=name, value=safe.xml(str(value)))
-    suite.extend(cases)
+    return document([suite(grade, properties(grade), list(_cases(grade)))])
+
+
+def document(suites: Iterable[Xml.Element]) -> str:
+    """The suites as a whole file."""
     root = Xml.Element("testsuites")
-    root.append(suite)
+    root.extend(suites)
     Xml.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(root, "unicode") + "\n"
 
 
-def _properties(grade: Grade) -> dict[str, object]:
+def run(report: RunReport) -> str:
+    """A suite for each scenario, with the fix as its `file`, which GitLab links to.
+
+    A scenario that could not be graded is an error, never a failure.
+    """
+    graded = [_graded(one, report) for one in report.runs]
+    return document([*graded, *(_ungraded(one) for one in report.ungraded)])
+
+
+def suite(
+    grade: Grade, shown: Mapping[str, object], cases: list[Xml.Element], *, file: str = ""
+) -> Xml.Element:
+    """One grade."""
+    failures = sum(case.find("failure") is not None for case in cases)
+    made = _suite(grade.scenario, cases, failures=failures, errors=0, seconds=grade.seconds)
+    made.set("timestamp", safe.xml(grade.graded_at).removesuffix("+00:00"))
+    if file:
+        _add_file([made, *cases], file)
+    listed = Xml.SubElement(made, "properties")
+    for name, value in shown.items():
+        Xml.SubElement(listed, "property", name=name, value=safe.xml(str(value)))
+    made.extend(cases)
+    return made
+
+
+def _graded(grade: RunGrade, report: RunReport) -> Xml.Element:
+    cases = list(_cases(grade))
+    for host, why in grade.lost.items():
+        case = _case(grade, f"{host} can be worked on", 0.0)
+        _fail(case, why, why)
+        cases.append(case)
+    step = grade.step_failed
+    if step and not grade.reaches(report.threshold):
+        case = _case(grade, RUNS, 0.0)
+        _fail(case, f"{step.step} on {step.host} {step.why}", step.output)
+        cases.append(case)
+    shown = properties(grade) | {
+        "commit": report.commit,
+        "internbox": report.internbox,
+        "fix": grade.fix,
+        "runner_code": str(grade.runner_code).lower(),
+    }
+    return suite(grade, shown, cases, file=grade.fix)
+
+
+def _ungraded(one: Ungraded) -> Xml.Element:
+    classname = safe.xml(one.scenario).replace("/", ".")
+    case = Xml.Element("testcase", classname=classname, name=NOT_GRADED, time="0.000")
+    error = Xml.SubElement(case, "error", type="ungraded", message=safe.line(one.message))
+    error.text = safe.xml(f"{one.message}\nhint: {one.hint}", limit=20_000)
+    made = _suite(one.scenario, [case], failures=0, errors=1, seconds=0.0)
+    if one.fix:
+        _add_file([made, case], one.fix)
+    made.append(case)
+    return made
+
+
+def _suite(
+    scenario: str, cases: list[Xml.Element], *, failures: int, errors: int, seconds: float
+) -> Xml.Element:
+    return Xml.Element(
+        "testsuite",
+        name=safe.xml(scenario),
+        tests=str(len(cases)),
+        failures=str(failures),
+        errors=str(errors),
+        skipped="0",
+        time=f"{seconds:.3f}",
+        hostname="internbox",
+    )
+
+
+def _add_file(elements: Iterable[Xml.Element], file: str) -> None:
+    for element in elements:
+        element.set("file", safe.xml(file))
+
+
+def properties(grade: Grade) -> dict[str, object]:
+    """What identifies a grade and sums it up."""
     return {
         "attempt": grade.attempt,
         "scenario": grade.scenario,

@@ -151,6 +151,9 @@ class Runtime(Protocol):
     def launch(
         self, spec: MachineSpec, placement: Placement
     ) -> tuple[str, Place]: ...  # create and start
+    def halt(
+        self, *, within: float
+    ) -> None: ...  # none is launched any more; waits for those begun
     def restart(self, container: str) -> None: ...
     def stop(self, container: str) -> None: ...
     def remove(

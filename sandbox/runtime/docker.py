@@ -28,6 +28,7 @@ from sandbox.runtime.base import (
 from sandbox.runtime.endpoint import EngineEndpoint, find
 from sandbox.runtime.engine import Engine
 from sandbox.runtime.failures import PortTaken
+from sandbox.runtime.halting import Gate
 from sandbox.runtime.sdk import docker
 
 PORT_TRIES = 5
@@ -44,6 +45,7 @@ class DockerRuntime:
         self.home = sweep.home_id(folders.home_id)
         self._tools = ""  # the machine image's reference
         self._preparing = threading.Lock()
+        self._gate = Gate()
 
     # --- the engine and its images --------------------------------------------------------------
 
@@ -166,18 +168,22 @@ class DockerRuntime:
     def launch(self, spec: MachineSpec, placement: Placement) -> tuple[str, Place]:
         """Creates and starts; the container's id, and its place, with other ports where needed."""
         for _ in range(PORT_TRIES):
-            made = self.create(spec, placement)
-            try:
-                self.start(made)
-            except PortTaken:
-                self.remove(spec.attempt, host=spec.host)
-                placement = self._with_other_ports(spec, placement)
-            else:
-                return made, placement.places[spec.host]
+            with self._gate.passed():
+                made = self.create(spec, placement)
+                try:
+                    self.start(made)
+                except PortTaken:
+                    self.remove(spec.attempt, host=spec.host)
+                    placement = self._with_other_ports(spec, placement)
+                else:
+                    return made, placement.places[spec.host]
         raise EngineError(
             f"{PORT_TRIES} times another program took the ports that {spec.host} was given",
             hint="which program listens on ports 20000 to 32767? ss -ltnp",
         )
+
+    def halt(self, *, within: float) -> None:
+        self._gate.shut(within=within)
 
     def _with_other_ports(self, spec: MachineSpec, chosen: Placement) -> Placement:
         with locks.held(

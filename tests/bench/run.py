@@ -15,6 +15,7 @@ from pathlib import Path
 import command
 import figures
 import grading
+import pipeline
 import sizes
 import starting
 from stage import Stage
@@ -33,6 +34,7 @@ def main() -> int:
         "start": lambda stage: starting.one_machine(stage, n),
         "three": lambda stage: starting.three_machines(stage, n),
         "grading": lambda stage: grading.ten_checks(stage, n),
+        "run": lambda stage: pipeline.one_scenario(stage, n),
         "many": lambda stage: starting.many(stage, max(1, n // 2), options.attempts),
         "size": sizes.base_size,
         "cold": lambda stage: sizes.cold_build(stage, wanted=options.cold),

@@ -1,0 +1,277 @@
+"""`internbox run` on the real engine: what a pipeline gets of right, wrong and hostile fixes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import pytest
+
+from sandbox.attempts import Labs
+from tests.integration.conftest import BIN, FIRST_DAY, Internbox, eventually, owned
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+MEND = """\
+#!/usr/bin/env bash
+set -euo pipefail
+sudo mkdir -p /etc/systemd/system/print-log.service.d
+printf '[Service]\\nUnsetEnvironment=TZ\\n' |
+    sudo tee /etc/systemd/system/print-log.service.d/zz-local-time.conf > /dev/null
+sudo systemctl daemon-reload
+sudo systemctl restart print-log
+"""
+SOLUTION = """\
+title = "In two steps"
+
+[[steps]]
+host = "desk"
+script = "first.sh"
+reboot = true
+
+[[steps]]
+host = "desk"
+script = "second.sh"
+"""
+SIGTERM_MOMENTS = 7
+CLEAN_SECONDS = 5.0
+
+
+@dataclass
+class Pipeline:
+    """A job with a checkout of its own, and one person's state folder."""
+
+    internbox: Internbox
+    folder: Path
+
+    def write(self, name: str, content: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+    @property
+    def temporary(self) -> Path:
+        return self.folder.parent / "tmp"
+
+    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "CI_"))}
+        self.temporary.mkdir(exist_ok=True)
+        return subprocess.Popen(
+            [sys.executable, "-I", "-m", "sandbox", "run", *words],
+            cwd=self.folder,
+            env=kept
+            | {"INTERNBOX_HOME": str(self.internbox.root), "TMPDIR": str(self.temporary)}
+            | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: str, exit_code: int = 0, **environment: str) -> Any:
+        """The report of a run that ends with this code."""
+        process = self.start(*words, "--format", "json", **environment)
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == exit_code, f"{out}\n{err}"
+        return json.loads(out)
+
+
+@pytest.fixture
+def pipeline(internbox: Internbox, tmp_path: Path) -> Pipeline:
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    return Pipeline(internbox, folder)
+
+
+@pytest.fixture(scope="module")
+def labs(internbox: Internbox) -> Iterator[Labs]:
+    labs = internbox.labs()
+    yield labs
+    labs.store.close()
+
+
+def assert_nothing_left(pipeline: Pipeline, labs: Labs) -> None:
+    """Neither on the engine nor on this computer."""
+    assert owned(labs) == []
+    assert labs.store.attempts() == []
+    folder = pipeline.internbox.root / "attempts"
+    assert not folder.exists() or list(folder.iterdir()) == []
+    assert list(pipeline.temporary.iterdir()) == []
+
+
+def test_two_scenarios_at_once_one_mended_and_one_not(pipeline: Pipeline, labs: Labs) -> None:
+    pipeline.write("fixes/linux/first-day/desk.sh", MEND)
+    pipeline.write("fixes/linux/first-day/note.md", "It is mended.\n")
+    pipeline.write("fixes/web-service-down/10-web.sh", "echo no luck >&2\nexit 3\n")
+    pipeline.write("fixes/web-service-down/20-web.sh", "sudo touch /srv/never\n")
+    words = (FIRST_DAY, "linux/web-service-down", "--fixes", "fixes", "--seed", "abc")
+    report = pipeline(*words, "--junit", "junit.xml", exit_code=1, GITHUB_SHA="f00ba4")
+
+    first, second = report["runs"]
+    assert (first["scenario"], first["outcome"], first["score"]) == (FIRST_DAY, "passed", 100)
+    assert first["note"]["accepted"] is False
+    assert (second["outcome"], second["score"]) == ("failed", 0)
+    assert second["step_failed"] == {
+        "step": "10-web.sh",
+        "host": "web",
+        "exit_code": 3,
+        "why": "ended with 3",
+        "output": "no luck",
+    }
+    assert (report["commit"], report["seed"]) == ("f00ba4", "abc")
+    assert {len(run["content_hash"]) for run in report["runs"]} == {16}
+    files = [s.attrib["file"] for s in Xml.parse(pipeline.folder / "junit.xml").iter("testsuite")]
+    assert files == ["fixes/linux/first-day/desk.sh", "fixes/web-service-down/10-web.sh"]
+    assert_nothing_left(pipeline, labs)
+
+
+def test_the_threshold_is_for_all(pipeline: Pipeline) -> None:
+    pipeline.write("nothing.py", "print('looked at it')\n")
+
+    assert pipeline(FIRST_DAY, "--fix", "desk=nothing.py", "--pass", "0")["ok"] is True
+    assert pipeline(FIRST_DAY, "--fix", "desk=nothing.py", "--pass", "1", exit_code=1)
+
+
+def test_a_fix_that_locks_everybody_out_failed_and_is_not_ungraded(pipeline: Pipeline) -> None:
+    lock = "sudo systemctl disable --now ssh.socket ssh.service\nsudo pkill -o sshd || true\n"
+    pipeline.write("desk.sh", MEND + lock)
+    report = pipeline(FIRST_DAY, "--fix", "desk=desk.sh", exit_code=1)
+
+    [run] = report["runs"]
+    assert (run["outcome"], run["score"]) == ("failed", 0)
+    assert "lets nobody in over SSH" in run["lost"]["desk"]
+    assert report["ungraded"] == []
+
+
+def test_a_script_may_reboot_its_machine(pipeline: Pipeline) -> None:
+    pipeline.write("1-desk.sh", MEND + "sudo systemctl reboot\n")
+    pipeline.write("2-desk.sh", "#!/bin/sh\nsystemctl is-system-running\n")
+    words = ("--fix", "desk=1-desk.sh", "--fix", "desk=2-desk.sh")
+
+    [run] = pipeline(FIRST_DAY, *words)["runs"]
+    assert run["step_failed"] is None
+
+
+def test_a_machine_that_never_boots_again_failed_too(pipeline: Pipeline) -> None:
+    pipeline.write("desk.sh", MEND + "sudo rm -f /sbin/init /lib/systemd/systemd\n")
+    report = pipeline(FIRST_DAY, "--fix", "desk=desk.sh", exit_code=1)
+
+    [run] = report["runs"]
+    assert (run["outcome"], run["score"]) == ("failed", 0)
+    assert "did not come back after the reboot" in run["lost"]["desk"]
+
+
+def test_a_solution_of_several_steps_with_a_reboot(pipeline: Pipeline) -> None:
+    boot = "/proc/sys/kernel/random/boot_id"
+    pipeline.write("fixes/first-day/solution.toml", SOLUTION)
+    pipeline.write("fixes/first-day/first.sh", f"#!/bin/sh\ncat {boot} > ~/boot\n")
+    pipeline.write(
+        "fixes/first-day/second.sh",
+        MEND + f'test "$(cat ~/boot)" != "$(cat {boot})"\necho {{{{ zone }}}}\n',
+    )
+
+    [run] = pipeline(FIRST_DAY, "--fixes", "fixes")["runs"]
+    assert run["step_failed"] is None
+
+
+def test_a_folder_is_there_before_the_script_that_needs_it(pipeline: Pipeline) -> None:
+    pipeline.write("kit/mend.sh", MEND)
+    pipeline.write("go", "#!/bin/sh\nexec bash ~/kit/mend.sh\n")
+
+    [run] = pipeline(FIRST_DAY, "--fix", "desk=go", "--fix", "desk=kit")["runs"]
+    assert (run["step_failed"], run["score"]) == (None, 100)
+
+
+def test_a_step_that_never_ends_is_ended(pipeline: Pipeline) -> None:
+    pipeline.write("desk.sh", MEND + "echo waiting\nsleep 600\n")
+
+    [run] = pipeline(FIRST_DAY, "--fix", "desk=desk.sh", "--timeout", "3")["runs"]
+    assert run["step_failed"]["why"] == "did not end within 3 seconds"
+    assert run["step_failed"]["output"] == "waiting"
+    assert run["score"] == 100
+
+
+def test_a_hostile_checkout_changes_no_grade(pipeline: Pipeline) -> None:
+    strike = "import os; open(os.environ.get('STRUCK', '/dev/null'), 'a').close()\n"
+    forge = strike + (
+        "import pytest\n@pytest.hookimpl(hookwrapper=True)\n"
+        "def pytest_runtest_makereport(item, call):\n"
+        "    report = (yield).get_result(); report.outcome = 'passed'\n"
+    )
+    for name in ("sandbox/__init__.py", "click.py", "pytest.py", "sitecustomize.py"):
+        pipeline.write(name, strike)
+    for name in ("conftest.py", "graders/linux/test_first_day.py", "graders/linux/conftest.py"):
+        pipeline.write(name, forge)
+    for name in ("pytest.ini", "tox.ini"):
+        pipeline.write(name, "[pytest]\naddopts = -p conftest\n")
+    pipeline.write("pyproject.toml", "[tool.pytest.ini_options]\naddopts = '-p conftest'\n")
+    for name in ("docker", "ssh", "python3", "git", "ansible-playbook"):
+        pipeline.write(f"bin/{name}", f'#!/bin/sh\n: >> "{pipeline.folder}/struck"\n')
+        (pipeline.folder / "bin" / name).chmod(0o755)
+    pipeline.write("desk.sh", "echo I did nothing\n")
+    report = pipeline(
+        FIRST_DAY,
+        *("--fix", "desk=desk.sh"),
+        exit_code=1,
+        STRUCK=str(pipeline.folder / "struck"),
+        PATH=os.pathsep.join(["bin", str(pipeline.folder / "bin"), os.environ["PATH"]]),
+        PYTHONPATH=str(pipeline.folder),
+        PYTEST_ADDOPTS="-p conftest",
+        PYTEST_PLUGINS="conftest",
+    )
+
+    assert report["runs"][0]["score"] == 0
+    assert not (pipeline.folder / "struck").exists()
+
+
+def test_a_cancelled_run_leaves_nothing_at_whatever_moment(pipeline: Pipeline, labs: Labs) -> None:
+    pipeline.write("web.sh", "sleep 2\n")
+    words = ("linux/web-service-down", FIRST_DAY, "--fix", "web-service-down/web=web.sh")
+    begun = time.monotonic()
+    process = pipeline.start(*words, "--untouched")
+    process.communicate(timeout=300)
+    whole = time.monotonic() - begun
+    assert process.returncode == 1
+
+    for moment in range(SIGTERM_MOMENTS):
+        process = pipeline.start(*words, "--untouched")
+        time.sleep(0.5 + (whole - 1) * moment / SIGTERM_MOMENTS)
+        process.send_signal(signal.SIGTERM)
+        told = time.monotonic()
+        _, err = process.communicate(timeout=60)
+        took = time.monotonic() - told
+
+        assert process.returncode == 130, err
+        assert took < CLEAN_SECONDS, f"{took:.1f} s at moment {moment}"
+        assert_nothing_left(pipeline, labs)
+
+
+def test_what_a_killed_run_left_is_found_by_gc(pipeline: Pipeline, labs: Labs) -> None:
+    process = pipeline.start(FIRST_DAY, "--untouched")
+    eventually("a machine runs", labs.runtime.machines)
+    process.kill()
+    process.communicate()
+
+    def clean() -> bool:
+        labs.gc()
+        return owned(labs) == [] and labs.store.attempts() == []
+
+    eventually("gc leaves nothing", clean)
+
+
+def test_the_command_that_is_installed_is_the_same(pipeline: Pipeline) -> None:
+    done = subprocess.run(
+        [str(BIN / "internbox"), "run", FIRST_DAY], capture_output=True, text=True
+    )
+
+    assert done.returncode == 2
+    assert "there is no fix for linux/first-day" in done.stderr

@@ -182,15 +182,6 @@ class ScenarioFiles:
     def company(self) -> Path:
         return self.content / "scenarios" / "company"
 
-    def overlays(self, host: str, fault: str) -> list[Path]:
-        """The overlay folders of a host, later ones over earlier ones; only those that exist."""
-        candidates = [
-            self.company / "overlay",
-            self.root / "hosts" / host,
-            self.root / "faults" / fault / host,
-        ]
-        return [folder for folder in candidates if folder.is_dir()]
-
     def solution(self, name: str) -> Path:
         return self.root / "solutions" / name
 

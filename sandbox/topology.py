@@ -105,7 +105,7 @@ class Bringer:
     console_password: str
 
     @classmethod
-    def with_new_keys(
+    def make(
         cls,
         *,
         runtime: Runtime,
@@ -114,38 +114,17 @@ class Bringer:
         attempt: str,
         files: AttemptFiles,
         manifests: Path,
+        new: bool,
     ) -> Bringer:
-        """For a start: new keys of learner and grader, on disk before any machine knows them."""
-        learner, grader = ssh.key_pair(f"intern@{attempt}"), ssh.key_pair(f"grader@{attempt}")
-        ssh.write_keys(files, learner=learner, grader=grader)
-        return cls(
-            runtime,
-            loaded,
-            variant,
-            attempt,
-            files,
-            manifests,
-            learner.public,
-            grader.public,
-            new_password(),
-        )
-
-    @classmethod
-    def with_kept_keys(
-        cls,
-        *,
-        runtime: Runtime,
-        loaded: Loaded,
-        variant: Variant,
-        attempt: str,
-        files: AttemptFiles,
-        manifests: Path,
-    ) -> Bringer:
-        """For what comes after the start: the keys that were written then."""
-        learner, grader = ssh.public_keys(files)
-        return cls(
-            runtime, loaded, variant, attempt, files, manifests, learner, grader, new_password()
-        )
+        """For a start (`new`): keys of learner and grader that are on disk before any machine
+        knows them. For what comes after it: the keys that were written then."""
+        if new:
+            learner, grader = ssh.key_pair(f"intern@{attempt}"), ssh.key_pair(f"grader@{attempt}")
+            ssh.write_keys(files, learner=learner, grader=grader)
+            public = learner.public, grader.public
+        else:
+            public = ssh.public_keys(files)
+        return cls(runtime, loaded, variant, attempt, files, manifests, *public, new_password())
 
     @cached_property
     def password_hash(self) -> str:

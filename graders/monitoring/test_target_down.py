@@ -69,24 +69,16 @@ def calls(hosts):
     return hosts["duty"].run("curl -sS --max-time 4 http://127.0.0.1:8080/").json()
 
 
-def last_call(hosts):
-    return max((one["number"] for one in calls(hosts)), default=0)
-
-
-def called(hosts, to, word, since=0, status="firing", among=None):
-    """Was `word` told to `to` (ring, mail) after the call number `since`, by one of the alerts
-    with the fingerprints `among`?"""
-    return any(
-        one["number"] > since
-        and one["to"] == to
-        and any(
-            alert.get("status") == status
-            and mentions(alert, word)
-            and (among is None or alert.get("fingerprint") in among)
-            for alert in one["alerts"]
-        )
+def told_to(hosts, to, word, since=0, among=None):
+    """What `to` (ring, mail) was told after the call number `since` by alerts that name `word`:
+    "firing" or "resolved", oldest first. `among`: only by those with these fingerprints."""
+    return [
+        alert.get("status")
         for one in calls(hosts)
-    )
+        if one["number"] > since and one["to"] == to
+        for alert in one["alerts"]
+        if mentions(alert, word) and (among is None or alert.get("fingerprint") in among)
+    ]
 
 
 def found(hosts, params, query):
@@ -107,30 +99,49 @@ def quiet(hosts, params, machine):
 
 
 @contextmanager
-def stopped(hosts, params, machine):
-    """The machine's exporter stopped for a while; started again, whatever happens."""
+def stopped(hosts, machine):
+    """The machine's exporter stopped for a while; started again, whatever happens.
+
+    Gives the number of the phone's last call before.
+    """
+    before = max((one["number"] for one in calls(hosts)), default=0)
     reply = hosts[machine].run(STOP)
     assert reply.rc == 0, f"{machine}: prometheus-node-exporter.service does not run"
     try:
-        yield
+        yield before
     finally:
         hosts[machine].run(START)
-    until(lambda: not firing(hosts, params, machine))
 
 
 @contextmanager
-def told(hosts, params, machine, series, value):
-    """One more number that a machine tells the monitoring for a while.
+def tells(hosts, params, series, values):
+    """One more number that each machine in `values` tells the monitoring for a while.
 
     Waits until Prometheus has seen it go: a restart in between would keep it for five minutes.
     """
     path = f"{DROPS}/grader.prom"
-    hosts[machine].put(path, f"{series} {value}\n")
+    for machine, value in values.items():
+        hosts[machine].put(path, f"{series} {value}\n")
     try:
         yield
     finally:
-        hosts[machine].run("rm -f %s", path)
+        for machine in values:
+            hosts[machine].run("rm -f %s", path)
     until(lambda: not found(hosts, params, series))
+
+
+def must_ring(hosts, params, machine, before):
+    """An alert about a machine that was just stopped goes all the way to the phone."""
+    assert until(partial(firing, hosts, params, machine)), (
+        f"the exporter of {machine} was stopped for {WAIT:.0f} s, and no alert that names "
+        f"{machine} fires in Prometheus: look at the rule and at what it selects"
+    )
+    prints = until(partial(held, hosts, params, machine))
+    assert prints, f"an alert about {machine} fires in Prometheus and does not reach Alertmanager"
+    assert until(lambda: "firing" in told_to(hosts, "ring", machine, before, prints)), (
+        f"the alert about {machine} reached Alertmanager, and the duty phone did not ring: which "
+        "receiver do its labels lead to?"
+    )
 
 
 @pytest.mark.check("phone-rings", points=40, within=10)
@@ -138,43 +149,42 @@ def test_the_phone_rings(hosts, params):
     """The duty phone rings when a machine stops answering, and is quiet before."""
     for machine in MACHINES:
         quiet(hosts, params, machine)
+    one, other = MACHINES
+    with stopped(hosts, one) as before:
+        must_ring(hosts, params, one, before)
+        quiet(hosts, params, other)
+    with stopped(hosts, other) as before:
+        must_ring(hosts, params, other, before)
+
+
+@pytest.mark.check("all-clear", points=20, within=2, needs="phone-rings")
+def test_the_all_clear_comes(hosts, params):
+    """The duty phone gets the all-clear when the machine is back."""
     for machine in MACHINES:
-        before = last_call(hosts)
-        with stopped(hosts, params, machine):
-            assert until(partial(firing, hosts, params, machine)), (
-                f"the exporter of {machine} was stopped for {WAIT:.0f} s, and no alert that names "
-                f"{machine} fires in Prometheus: look at the rule and at what it selects"
-            )
-            prints = until(partial(held, hosts, params, machine))
-            assert prints, (
-                f"an alert about {machine} fires in Prometheus and does not reach Alertmanager"
-            )
-            rang = until(partial(called, hosts, "ring", machine, before, among=prints))
-        assert rang, (
-            f"the alert about {machine} reached Alertmanager, and the duty phone did not ring: "
-            "which receiver do its labels lead to?"
-        )
+        assert told_to(hosts, "ring", machine), f"the duty phone did not ring about {machine}"
+        cleared = until(lambda one=machine: told_to(hosts, "ring", one)[-1:] == ["resolved"])
+        assert cleared, f"{machine} was stopped and is back, and the duty phone was not told so"
 
 
 @pytest.mark.check("true-numbers", points=20, within=2, needs="phone-rings")
 def test_the_numbers_are_the_machines_own(hosts, params):
     """What Prometheus knows of a machine comes from that machine."""
     series = "house_grader_number"
-    for machine in MACHINES:
-        number = str(10_000 + secrets.randbelow(90_000))
+    numbers = {machine: str(10_000 + secrets.randbelow(90_000)) for machine in MACHINES}
 
-        def seen(one=machine, wanted=number):
-            return any(
-                sample["value"][1] == wanted and mentions({"labels": sample["metric"]}, one)
-                for sample in found(hosts, params, series)
-            )
-
-        with told(hosts, params, machine, series, number):
-            known = until(seen)
-        assert known, (
-            f"{machine} tells a new number ({DROPS}), and Prometheus does not know it as "
-            f"{machine}'s: is it really {machine} that is asked?"
+    def known(machine):
+        return any(
+            sample["value"][1] == numbers[machine]
+            and mentions({"labels": sample["metric"]}, machine)
+            for sample in found(hosts, params, series)
         )
+
+    with tells(hosts, params, series, numbers):
+        for machine in MACHINES:
+            assert until(partial(known, machine)), (
+                f"{machine} tells a new number ({DROPS}), and Prometheus does not know it as "
+                f"{machine}'s: is it really {machine} that is asked?"
+            )
 
 
 @pytest.mark.check("other-alerts", points=20, within=2, needs="phone-rings")
@@ -182,20 +192,9 @@ def test_other_alerts_still_ring(hosts, params):
     """The scanners' stuck queue rings the duty phone, too."""
     queue = f"drill-{secrets.token_hex(4)}"
     series = f'house_scan_queue_length{{queue="{queue}"}}'
-    with told(hosts, params, "scan", series, 9999):
-        rang = until(lambda: called(hosts, "ring", queue))
+    with tells(hosts, params, series, {"scan": 9999}):
+        rang = until(lambda: told_to(hosts, "ring", queue))
     assert rang, "9999 scans wait in a queue of scan, and the duty phone does not ring"
-
-
-@pytest.mark.check("all-clear", points=20, within=2, needs="phone-rings")
-def test_the_all_clear_comes(hosts, params):
-    """The duty phone gets the all-clear when the machine is back."""
-    machine = params.spared
-    before = last_call(hosts)
-    with stopped(hosts, params, machine):
-        until(lambda: called(hosts, "ring", machine, before))
-    cleared = until(lambda: called(hosts, "ring", machine, before, "resolved"))
-    assert cleared, f"{machine} is back, and the duty phone was not told"
 
 
 @pytest.mark.guard("notices", cap=60, within=2)
@@ -203,10 +202,10 @@ def test_notices_go_to_the_mail(hosts, params):
     """Notices go to the mail, and do not ring the duty phone."""
     backup = f"drill-{secrets.token_hex(4)}"
     series = f'house_backup_last_success_timestamp_seconds{{set="{backup}"}}'
-    with told(hosts, params, params.spared, series, 1):
-        mailed = until(lambda: called(hosts, "mail", backup))
+    with tells(hosts, params, series, {params.spared: 1}):
+        mailed = until(lambda: told_to(hosts, "mail", backup))
         time.sleep(1.5)
-        rang = called(hosts, "ring", backup)
+        rang = told_to(hosts, "ring", backup)
     assert mailed, "an old backup no longer comes as a notice by mail"
     assert not rang, "an old backup, which is a notice, rings the duty phone at night"
 

@@ -110,16 +110,16 @@ class Starting(Finding):
     def _bringer(
         self, attempt: str, loaded: scenarios.Loaded, variant: Variant, *, new: bool = False
     ) -> Bringer:
-        from sandbox import topology
+        from sandbox.topology import Bringer
 
-        make = topology.Bringer.with_new_keys if new else topology.Bringer.with_kept_keys
-        return make(
+        return Bringer.make(
             runtime=self.runtime,
             loaded=loaded,
             variant=variant,
             attempt=attempt,
             files=self.home.attempt(attempt),
             manifests=self.home.manifests,
+            new=new,
         )
 
     def _clear_away(self, attempt: str) -> None:

@@ -48,9 +48,10 @@ class Labs(Working):
     def status(self, *, memory: bool = True) -> list[StatusRow]:
         """What lives, and in which state the engine has it."""
         self._notice_interrupted()
-        used: dict[str, float] = {}
+        used: dict[str, float] = {}  # lacks an attempt of which the engine tells nothing
         for machine in self.runtime.machines(memory=memory):
-            used[machine.attempt] = used.get(machine.attempt, 0.0) + (machine.memory_mib or 0.0)
+            if machine.memory_mib is not None:
+                used[machine.attempt] = used.get(machine.attempt, 0.0) + machine.memory_mib
         now = time.time()
         return [
             StatusRow(row.id, row.scenario, row.state, now - row.created, used.get(row.id))

@@ -148,6 +148,19 @@ def cgroup(bench: Bench) -> Finding | None:
     return Finding(name="cgroup", state="ok", found=f"version {info.cgroup}")
 
 
+def limits(bench: Bench) -> Finding | None:
+    """What a machine may use up, since the engine's kernel has no limit for it."""
+    info = bench.info()
+    if info is None or not info.cannot_limit:
+        return None
+    return Finding(
+        name="limits",
+        state="warn",
+        found=f"none for {', '.join(info.cannot_limit)}: a machine may take all there is",
+        cure="A kernel with the memory, cpu and pids controllers has them (docker info).",
+    )
+
+
 def groups(bench: Bench) -> Finding | None:
     """Who may talk to the engine."""
     if bench.platform != "linux" or not bench.engine_is_here:
@@ -265,6 +278,7 @@ CHECKS: tuple[Check, ...] = (
     groups,
     security,
     cgroup,
+    limits,
     inotify,
     disk,
     memory,

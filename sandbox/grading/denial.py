@@ -21,7 +21,12 @@ _CAUSES = _set(
     "problem problems cause reason culprit issue issues fault trouble explanation error errors "
     "sign signs trace evidence it that case"
 )
-_SUPPOSED = _set("thought suspected suspect assumed guessed supposed maybe perhaps possibly might")
+_GUESSES = _set("maybe perhaps possibly probably presumably might")
+_BELIEVING = _set("thought suspected suspect assumed assume supposed")
+_GUESSING = _BELIEVING | _set("guessed guess")  # "was guessed" is done to a password
+_BESIDE = _set("had have first also only both all even still wrongly initially originally briefly")
+_DOUBTED = _set("caused related linked due")  # "could be caused by" is a guess
+_DONE = _set("read run set put sent found got made kept left lost shut shown known")
 _CONTRASTS = _set("but instead rather")
 _BREAKS = _CONTRASTS | _set(
     "because since as so therefore however although though while whereas which who that after "
@@ -76,7 +81,24 @@ def _clauses(words: Sequence[Word]) -> Iterator[list[Word]]:
 
 
 def _is_supposed(texts: Sequence[str]) -> bool:
-    return bool(_SUPPOSED & set(texts)) or "could be" in " ".join(texts)
+    """Does the writer guess in this clause? What others guessed is as good as any other deed."""
+    if _GUESSES & set(texts):
+        return True
+    for place, text in enumerate(texts):
+        before = [one for one in texts[:place] if one not in _BESIDE][-1:]
+        if text in _GUESSING and _PERSONS & set(before):
+            return True  # I had first suspected the disk
+        if text in _BELIEVING and _BE & set(before):
+            return True  # it was thought to be the disk
+        if texts[place : place + 2] == ["could", "be"]:
+            following = texts[place + 2 :] or [""]
+            return not _is_done(following[0])
+    return False
+
+
+def _is_done(text: str) -> bool:
+    """Is this what was done to a thing: "could be written by everybody" is no guess."""
+    return text in _DONE or (text.endswith(("ed", "en")) and text not in _DOUBTED)
 
 
 def _denied(texts: Sequence[str]) -> set[int]:

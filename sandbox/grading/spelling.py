@@ -26,9 +26,8 @@ def _one_matches(wanted: str, forms: frozenset[str]) -> bool:
         return True
     flat = stem.replace("-", "")
     for form in forms:
-        if "+" in form:
-            first, _, second = form.partition("+")
-            if second and len(flat) > FUZZY_LETTERS and (first + second) == flat:
+        if " " in form:  # two words of the note: no other form has a space
+            if _joined_matches(flat, form, prefix):
                 return True
             continue
         if prefix and form.startswith(stem):
@@ -36,6 +35,14 @@ def _one_matches(wanted: str, forms: frozenset[str]) -> bool:
         if flat.isalpha() and form.isalpha() and _close(flat, form, prefix):
             return True
     return False
+
+
+def _joined_matches(flat: str, form: str, prefix: bool) -> bool:
+    """Do both words together make the wanted one: `time zones` is `timezone*`."""
+    first, _, second = form.partition(" ")
+    if len(flat) <= max(FUZZY_LETTERS, len(first)):
+        return False
+    return (first + second).startswith(flat) if prefix else first + second == flat
 
 
 @lru_cache(maxsize=50_000)

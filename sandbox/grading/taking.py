@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,7 @@ class Taker:
         """
         started = self._starts()
         with self._prepared("before") as (start_child, fresh):
+            topology.in_parallel(self._settle, self.record.visible())
             before = start_child(fresh())
         lost = self._lost(before.unreachable, FELL_SILENT)
         self._require_same(started)
@@ -150,6 +151,15 @@ class Taker:
             hidden=host.hidden,
             fresh=host.fresh,
         )
+
+    def _settle(self, host: HostRecord) -> None:
+        """A machine that has only just booted may still be starting what the checks ask for."""
+        endpoint = topology.grader_endpoint(host, self.key)
+        with (
+            suppress(Unreachable, ssh.CommandTimeout),
+            ssh.connect(endpoint, deadline=REACH_SECONDS) as link,
+        ):
+            readiness.settle(link)
 
     # --- reboot and control -------------------------------------------------------------------
 

@@ -146,7 +146,7 @@ def _forms(bare: str) -> frozenset[str]:
 
 
 def _joined(word: Word, after: list[Word]) -> Word:
-    """`time zone` may be read as `timezone`: the form `time+zone` says so."""
+    """`time zone` may be read as `timezone`: the form `time zone` says so."""
     if not after or not (word.text.isalpha() and after[0].text.isalpha()):
         return word
-    return Word(word.text, word.forms | {f"{word.text}+{after[0].text}"}, word.starts)
+    return Word(word.text, word.forms | {f"{word.text} {after[0].text}"}, word.starts)

@@ -24,6 +24,7 @@ class EngineInfo:
     security: tuple[str, ...]  # apparmor, seccomp, selinux, rootless, userns
     clock: float
     endpoint: str
+    cannot_limit: tuple[str, ...] = ()  # memory, processors, processes
 
 
 @dataclass(frozen=True)

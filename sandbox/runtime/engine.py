@@ -125,6 +125,12 @@ class Engine:
         options = self.facts().get("SecurityOptions") or []
         return tuple(str(option).split(",")[0].removeprefix("name=") for option in options)
 
+    def cannot_limit(self) -> tuple[str, ...]:
+        """What the engine's kernel has no limits for, and so a machine may use up."""
+        facts = self.facts()
+        kinds = {"memory": "MemoryLimit", "processors": "CpuCfsQuota", "processes": "PidsLimit"}
+        return tuple(what for what, key in kinds.items() if facts.get(key) is False)
+
     def info(self) -> EngineInfo:
         facts = self.facts()
         return EngineInfo(
@@ -135,6 +141,7 @@ class Engine:
             security=self.security(),
             clock=self.clock(),
             endpoint=str(self.endpoint),
+            cannot_limit=self.cannot_limit(),
         )
 
     def require_real_root(self) -> None:

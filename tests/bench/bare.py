@@ -1,10 +1,16 @@
-"""The bare baseline: the same containers by docker SDK, until the grader's port says SSH."""
+"""The bare baseline: the same containers by docker SDK, until their sshd says SSH.
+
+A start is over when the learner can log in, and so is the baseline: it waits for the image's own
+sshd, which systemd starts, where a machine has one; otherwise for the grader's server.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import secrets
 import socket
+import tarfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,12 +29,23 @@ Pool = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
 
 
 def twins(labs: Labs, attempt: str) -> list[MachineSpec]:
-    """The specs of an attempt's machines, without the files laid in them."""
+    """The specs of an attempt's machines; of the files laid in them only sshd's key, which it
+    does not start without."""
     bringer, record = labs.machines(attempt)
-    return [
-        dataclasses.replace(bringer.spec(name, record.images)[0], archive=b"")
-        for name in record.hosts
-    ]
+    specs = [bringer.spec(name, record.images)[0] for name in record.hosts]
+    return [dataclasses.replace(spec, archive=_host_keys(spec.archive)) for spec in specs]
+
+
+def _host_keys(archive: bytes) -> bytes:
+    kept = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(archive)) as source,
+        tarfile.open(fileobj=kept, mode="w") as target,
+    ):
+        for member in source:
+            if "etc/ssh/ssh_host" in member.name:
+                target.addfile(member, source.extractfile(member))
+    return kept.getvalue()
 
 
 def launch(labs: Labs, attempts: Sequence[Sequence[MachineSpec]], pool: Pool) -> float:
@@ -45,12 +62,14 @@ def launch(labs: Labs, attempts: Sequence[Sequence[MachineSpec]], pool: Pool) ->
             asked = container.request(
                 engine, runtime.home, spec, placement, runtime._tools_volume()
             )
-            requests.append((asked, placement.places[spec.host]))
+            requests.append((asked, spec.archive, placement.places[spec.host]))
 
-    def one(request: tuple[dict[str, Any], Place]) -> None:
-        made = engine.api.create_container(**request[0])["Id"]
+    def one(request: tuple[dict[str, Any], bytes, Place]) -> None:
+        asked, archive, place = request
+        made = engine.api.create_container(**asked)["Id"]
+        engine.api.put_archive(made, "/", archive)
         engine.api.start(made)
-        wait_for_banner(request[1].connect, request[1].grader_port)
+        wait_for_banner(place.connect, place.learner_port or place.grader_port)
 
     try:
         return seconds(lambda: pool(one, requests))

@@ -62,8 +62,8 @@ def _warn_of_load() -> None:
     load, processors = os.getloadavg()[0], os.cpu_count() or 1
     if load > processors / 2:
         print(
-            f"warning: the load is {load:.1f} on {processors} processors: the boot that a start "
-            "waits for, and its baseline does not, takes its share of them",
+            f"warning: the load is {load:.1f} on {processors} processors: other work takes "
+            "its share of what is measured",
             file=sys.stderr,
         )
 

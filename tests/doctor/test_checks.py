@@ -171,3 +171,13 @@ def test_findings_are_plain_json(bench: Any) -> None:
     rows = msgspec.json.decode(msgspec.json.encode(examine(bench)))
 
     assert {"name", "state", "found", "required", "cure"} <= set(rows[0])
+
+
+def test_limits_that_the_kernel_does_not_know_are_named(bench: Any, engine: Any) -> None:
+    import dataclasses
+
+    engine.told = dataclasses.replace(engine.told, cannot_limit=("memory", "processes"))
+
+    finding = found(bench, "limits")
+    assert finding.state == "warn"
+    assert "none for memory, processes" in finding.found

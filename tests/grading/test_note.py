@@ -106,6 +106,30 @@ def test_blame_is_flagged(tail: str, flagged: bool) -> None:
     assert result.accepted != flagged
 
 
+BREACH = Rubric((FactText("how", "", ("guessed password", "written everybody")),), min_words=1)
+
+
+@pytest.mark.parametrize(
+    ("note", "asserted"),
+    [
+        ("The attacker guessed the password.", True),
+        ("The password was guessed after 130 tries.", True),
+        ("Somebody guessed the password, I saw it in the log.", True),
+        ("The folder could be written by everybody.", True),
+        ("It was found that the key file could be written by everybody.", True),
+        ("I guessed that the password was guessed.", False),
+        ("At first we had wrongly assumed somebody guessed the password.", False),
+        ("It was thought that somebody guessed the password.", False),
+        ("Probably the attacker guessed the password.", False),
+        ("They presumably guessed the password.", False),
+        ("It could be a guessed password.", False),
+        ("That could be caused by a guessed password.", False),
+    ],
+)
+def test_only_what_the_writer_guesses_is_a_guess(note: str, asserted: bool) -> None:
+    assert judge(note, BREACH).accepted == asserted
+
+
 def test_too_short_and_too_long_are_said_with_numbers() -> None:
     short = judge("Wrong port: restarted nginx", RUBRIC)
     assert short.problems == ["it is too short: 4 words, and 5 is the least"]

@@ -76,6 +76,10 @@ def test_words_are_counted_without_marks() -> None:
         ("permission", "permissions"),
         ("resume", "résumé"),
         ("max_connections", "max_connections=100"),
+        ("2026-03-04t02:14*", "2026-03-04T02:14:05+01:00"),
+        ("restart*", "restarted+reloaded"),
+        ("bruteforce*", "brute forced"),
+        ("timezone", "time zone"),
     ],
 )
 def test_a_wanted_word_is_found(wanted: str, text: str) -> None:

@@ -107,3 +107,23 @@ def test_no_engine_is_told_with_its_address(tmp_path: Path) -> None:
 
     with pytest.raises(EngineError, match=r"no Docker engine answers at unix:///.*no\.sock"):
         Engine(EngineEndpoint(url, "the default socket")).info()
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, ()),
+        ({"MemoryLimit": True, "CpuCfsQuota": True, "PidsLimit": True}, ()),
+        (
+            {"MemoryLimit": True, "CpuCfsQuota": False, "PidsLimit": False},
+            ("processors", "processes"),
+        ),
+    ],
+)
+def test_limits_that_its_kernel_lacks(
+    engine: Engine, told: dict[str, bool], expected: tuple[str, ...]
+) -> None:
+    ANSWERS["version"] = {"Version": "29.0", "ApiVersion": "1.52"}
+    ANSWERS["info"] = told
+
+    assert engine.info().cannot_limit == expected

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import proof, scenarios
+from sandbox import lint, proof
 from sandbox.attempts import Labs
 from sandbox.attempts.finding import architecture
 from sandbox.errors import ImageError
@@ -51,9 +51,8 @@ def labs(home: Home) -> Labs:
 
 
 def why_not(labs: Labs, name: str = ID) -> str:
-    """What `list` says of a scenario, a draft too; empty: it is available."""
-    rows = scenarios.summaries(labs.content, labs.home.index)
-    return labs._why_not(next(row for row in rows if row.id == name))
+    """What `list` says of a scenario; empty: it is available."""
+    return next(row for row in labs.catalogue() if row.id == name).why_not
 
 
 def archive() -> str:
@@ -119,6 +118,23 @@ def test_its_proof_is_not_run_and_never_passed(labs: Labs) -> None:
     assert report.not_run == {ID: WHY}
     assert report.cells == []
     assert not report.ok
+
+
+def test_what_cannot_run_here_does_not_spoil_the_proof_of_the_others(
+    labs: Labs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held(labs: Labs, case: proof.Case, **_: Any) -> proof.Cell:
+        failed = lint.grader_ids(case.loaded.files)
+        names = {"scenario": case.loaded.id, "fault": case.fault, "case": case.name}
+        return proof.Cell(**names, kind=case.kind, expected="", got="", ok=True, failed=failed)
+
+    monkeypatch.setattr(proof, "run", held)
+    monkeypatch.setattr(NoPowerShell, "ensure_images", lambda *_: None, raising=False)
+    report = proof.prove(labs, [ID, "linux/first-day"], cache=False)
+
+    assert report.ok
+    assert report.not_run == {ID: WHY}
+    assert {cell.scenario for cell in report.cells} == {"linux/first-day"}
 
 
 def test_both_architectures_are_pinned() -> None:

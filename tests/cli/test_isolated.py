@@ -112,7 +112,7 @@ def test_pytest_s_files_of_the_checkout_reach_no_grader(
     checkout.write("conftest.py")
     where = {"PYTHONPATH": str(checkout.folder)}
     if closed:
-        checkout.run("-c", GRADE, str(grader), **where)
+        assert "the grader" in checkout.run("-c", GRADE, str(grader), **where).stdout
     else:
         checkout.run("-m", "pytest", str(grader), "-c", settings, python=(), **where)
 

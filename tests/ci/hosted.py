@@ -157,8 +157,9 @@ class _Github:
         script.write_text(step["run"])
         env = {name: self.filled(value) for name, value in step.get("env", {}).items()}
         files_env = {name: str(path) for name, path in files.items()}
-        cwd = self.workspace / self.filled(step.get("working-directory", ""))
-        status, said = bash(script, cwd, self.environ | env | files_env, "-eo", "pipefail")
+        status, said = bash(
+            script, self.workspace, self.environ | env | files_env, "-eo", "pipefail"
+        )
         for line in files["GITHUB_ENV"].read_text().splitlines():
             name, _, value = line.partition("=")
             self.environ[name] = value
@@ -172,7 +173,7 @@ class _Github:
         name = step["uses"].partition("@")[0]
         if name == "actions/checkout":
             assert given["persist-credentials"] == "False"
-            shutil.copytree(self.checkout, self.workspace / given["path"], symlinks=True)
+            shutil.copytree(self.checkout, self.workspace, symlinks=True, dirs_exist_ok=True)
             self.contexts["steps"][step["id"]] = {"outputs": {"commit": COMMIT}}
         elif name == "actions/upload-artifact":
             self.job.kept = texts(Path(given["path"]))

@@ -86,18 +86,37 @@ def test_without_isolation_the_same_module_would_run(checkout: Checkout, name: s
     assert checkout.struck.exists()
 
 
-@pytest.mark.parametrize(
-    "name", ["conftest.py", "setup.py", "tests/conftest.py", "test_all.py", "noxfile.py"]
-)
-def test_no_file_that_tools_look_for_runs(checkout: Checkout, name: str) -> None:
-    checkout.write(name)
-    checkout.write("pytest.ini", "[pytest]\naddopts = -p conftest\n")
-    checkout.write("setup.cfg", "[tool:pytest]\naddopts = -p conftest\n")
-    checkout.write("pyproject.toml", "[tool.pytest.ini_options]\naddopts = '-p conftest'\n")
-    done = checkout.run(*COMMAND, PYTEST_ADDOPTS="-p conftest", PYTEST_PLUGINS="conftest")
+GRADE = """
+import sys
+from pathlib import Path
+from sandbox.grading import child
+with child.prepare(Path(sys.argv[1])) as grader:
+    try:
+        grader.go({}, timeout=30)
+    except Exception as error:
+        print(error)
+"""
 
-    assert refused(done)
-    assert not checkout.struck.exists()
+
+@pytest.mark.parametrize("settings", ["pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml"])
+@pytest.mark.parametrize("closed", [True, False])
+def test_pytest_s_files_of_the_checkout_reach_no_grader(
+    checkout: Checkout, settings: str, closed: bool
+) -> None:
+    grader = checkout.folder.parent / "test_mine.py"
+    grader.write_text("def test_mine():\n    pass\n")
+    section = {"setup.cfg": "tool:pytest", "pyproject.toml": "tool.pytest.ini_options"}
+    option = "'-p strike'" if settings == "pyproject.toml" else "-p strike"
+    checkout.write(settings, f"[{section.get(settings, 'pytest')}]\naddopts = {option}\n")
+    checkout.write("strike.py")
+    checkout.write("conftest.py")
+    where = {"PYTHONPATH": str(checkout.folder)}
+    if closed:
+        assert "the grader" in checkout.run("-c", GRADE, str(grader), **where).stdout
+    else:
+        checkout.run("-m", "pytest", str(grader), "-c", settings, python=(), **where)
+
+    assert checkout.struck.exists() is not closed
 
 
 PLAN = """

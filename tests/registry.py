@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,10 @@ class Registry:
     @property
     def name(self) -> str:
         return f"{self.address}:{self.port}/internbox-tests"
+
+    def met_at(self, address: str) -> Registry:
+        """The same, for an engine that meets it there."""
+        return replace(self, address=address)
 
     def tags(self, image: str, password: bool = False) -> list[str]:
         """Of `internbox/<image>`."""

@@ -23,6 +23,8 @@ GITHUB, GITLAB, SHELL = (
     "shell/internbox.sh",
 )
 EXAMPLE = CI / "example"
+CALLER = EXAMPLE / ".github/workflows/grade.yml"
+COURSE, STUDENTS = "gitlab/course.gitlab-ci.yml", "example/.gitlab-ci.yml"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SECONDS = 600
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
@@ -38,6 +40,7 @@ class Job:
     summary: str = ""
     steps: dict[str, str] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)  # the artifact: path → text
+    home: Path = Path()  # the state folder of the runner's user
 
 
 def environment(tmp: Path, **more: str) -> dict[str, str]:
@@ -48,7 +51,8 @@ def environment(tmp: Path, **more: str) -> dict[str, str]:
     if not (tools / "python3").exists():
         (tools / "python3").symlink_to(Path(sys.base_prefix) / "bin/python3")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return kept | {"PATH": f"{tools}:{os.environ['PATH']}", "CI": "true", **more}
+    path = f"{tools}:{os.environ['PATH']}"
+    return kept | {"PATH": path, "CI": "true", "INTERNBOX_HOME": str(tmp / "home"), **more}
 
 
 def bash(script: Path, cwd: Path, environ: Mapping[str, str], *options: str) -> tuple[int, str]:
@@ -76,6 +80,13 @@ def github(tmp: Path, checkout: Path, inputs: Mapping[str, Any], **environ: str)
     return _Github(workflow, tmp, checkout, environ).called(inputs)
 
 
+def called(path: Path) -> dict[str, Any]:
+    """The inputs with which a workflow calls the reusable one."""
+    (job,) = yaml.safe_load(path.read_text())["jobs"].values()
+    assert job["uses"].startswith("school/internbox-ci/.github/workflows/internbox.yml@")
+    return dict(job["with"])
+
+
 class _Github:
     def __init__(self, workflow: Any, tmp: Path, checkout: Path, environ: dict[str, str]) -> None:
         self.workflow, self.tmp, self.checkout = workflow, tmp, checkout
@@ -93,7 +104,7 @@ class _Github:
         github = {"repository": "school/anna", "ref": "refs/heads/main", "token": "t0ken"}
         self.contexts: dict[str, Any] = {"github": github, "runner": {"temp": str(self.temp)}}
         self.contexts |= {"steps": {}, "secrets": {}, "inputs": {}}
-        self.job = Job()
+        self.job = Job(home=tmp / "home")
 
     def called(self, inputs: Mapping[str, Any]) -> Job:
         declared = self.workflow[True]["workflow_call"]["inputs"]  # YAML 1.1 reads `on` as true
@@ -222,7 +233,7 @@ def gitlab(tmp: Path, checkout: Path, inputs: Mapping[str, Any], **environ: str)
     )
     variables = {**base.get("variables", {}), **settings.get("variables", {})}
     known |= {name: str(value) for name, value in variables.items()} | environ
-    job = Job()
+    job = Job(home=tmp / "home")
     for part, options in (("script", ("-eo", "pipefail")), ("after_script", ())):
         script = tmp / f"{part}.sh"
         script.write_text("\n".join(settings[part]) + "\n")
@@ -265,4 +276,4 @@ def shell(tmp: Path, checkout: Path, options: Sequence[str], *scenarios: str, **
         timeout=SECONDS,
         check=False,
     )
-    return Job(done.returncode, done.stdout, kept=texts(tmp / "reports"))
+    return Job(done.returncode, done.stdout, kept=texts(tmp / "reports"), home=tmp / "home")

@@ -61,6 +61,8 @@ if [ -z "$environment" ]; then
   environment=$(mktemp -d)
   trap 'rm -rf "$environment"' EXIT
 fi
+mkdir -p "$environment"
+environment=$(cd "$environment" && pwd)
 python=$environment/bin/python
 if ! [ -x "$python" ] || ! "$python" -I -c 'import sandbox' 2> /dev/null; then
   python3 -I -m venv "$environment"

@@ -11,6 +11,7 @@ class into an exit code in one place.
     ├── MachineError          3  a machine did not become ready
     │   └── Unreachable       3  a machine does not answer over SSH
     ├── GraderError           3  the grader is broken or could not finish: nothing is graded
+    ├── Refused               3  a submission is not what it says it is: nothing of it is used
     └── Busy                  3  another command works on the same attempt
 """
 
@@ -60,6 +61,10 @@ class Unreachable(MachineError):
 
 class GraderError(InternboxError):
     """The grader is broken or could not finish, so there is no grade."""
+
+
+class Refused(InternboxError):
+    """A submission, or a bulk download of them, is not what it says it is."""
 
 
 class Busy(InternboxError):

@@ -7,6 +7,7 @@ $INTERNBOX_HOME, or the platform's state folder for internbox/
 ├── logs/                   one file per bug, with what to paste into an issue; image builds
 ├── locks/                  held while places are chosen or images built
 ├── reserved.json           places chosen for machines that are not made yet
+├── regrades/               results of submissions that were graded anew
 └── attempts/<id>/          0700
     ├── lock                held while a command works on the attempt
     ├── ssh_config          0600; `ssh -F …/ssh_config <host>`
@@ -16,6 +17,7 @@ $INTERNBOX_HOME, or the platform's state folder for internbox/
 the platform's cache folder for internbox/
 ├── index.json              the list of scenarios, by modification time
 ├── manifests/<image id>    what a clean image holds, for the tamper check
+├── listings/<image id>     every path of an image, for hand-in
 ├── artifacts/              downloaded files that images need
 └── proof/                  cells already proven
 """
@@ -94,6 +96,14 @@ class Home:
     @property
     def manifests(self) -> Path:
         return self.cache / "manifests"
+
+    @property
+    def listings(self) -> Path:
+        return self.cache / "listings"
+
+    @property
+    def regrades(self) -> Path:
+        return self.root / "regrades"
 
     @property
     def proof(self) -> Path:

@@ -326,6 +326,26 @@ def test_an_older_database_is_brought_up_to_date(
         assert store._db.execute("SELECT mood FROM attempts").fetchall() == [(None,)]
 
 
+def test_attempts_of_the_first_version_belong_to_no_learner(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = row()
+    monkeypatch.setattr("sandbox.store.schema.MIGRATIONS", _migrations()[:1])
+    with Store(home) as store:
+        columns = [name for name in whole.__struct_fields__ if name != "learner"]
+        marks = ", ".join("?" * len(columns))
+        store._db.execute(
+            f"INSERT INTO attempts ({', '.join(columns)}) VALUES ({marks})",
+            [getattr(whole, name) for name in columns],
+        )
+    monkeypatch.undo()
+
+    with Store(home) as store:
+        assert store.get(whole.id) == whole
+        store.add(row("other", learner="s1"))
+        assert store.get("other").learner == "s1"  # type: ignore[union-attr]
+
+
 def test_a_migration_that_breaks_changes_nothing(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -195,4 +195,5 @@ class Finding:
             learner_host=learner_host,
             hosts=hosts,
             ssh_config=str(files.ssh_config),
+            learner=row.learner,
         )

@@ -32,6 +32,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     learner_host: str
     hosts: list[AttemptHost]
     ssh_config: str
+    learner: str = ""  # whom the start code was made for
 
     @property
     def id(self) -> str:

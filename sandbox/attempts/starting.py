@@ -36,10 +36,34 @@ class Starting(Finding):
 
         Raises ContentError, ImageError, EngineError or MachineError; nothing stays behind then.
         """
+        loaded = scenarios.load(self.resolve(name or FIRST))
+        return self._started(loaded, seed=seed, fault=fault, anchor=anchor)
+
+    def start_code(self, text: str) -> Attempt:
+        """Starts the variant that a start code fixes, for its learner.
+
+        UsageError for a code that is mistyped; InternboxError when this copy of internbox has not
+        the scenario, or another edition of it.
+        """
+        from sandbox import codes
+
+        code = codes.read(text)
+        loaded = scenarios.load(codes.find(code, self.content, self.home.index))
+        codes.require_edition(code, loaded)
+        return self._started(loaded, seed=code.seed, learner=code.learner)
+
+    def _started(
+        self,
+        loaded: scenarios.Loaded,
+        *,
+        seed: str | None,
+        fault: str | None = None,
+        anchor: datetime | None = None,
+        learner: str = "",
+    ) -> Attempt:
         from sandbox import variants
         from sandbox.variants.instants import zone
 
-        loaded = scenarios.load(self.resolve(name or FIRST))
         self._can_be_had(loaded)
         variant = variants.draw(
             loaded,
@@ -57,6 +81,7 @@ class Starting(Finding):
             seed=variant.seed,
             variant=variants.dump(variant),
             purpose=self.purpose,
+            learner=learner,
         )
         with self.store.lock(row.id):  # before it is on record: gc takes no attempt that is locked
             self.store.add(row)

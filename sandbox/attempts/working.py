@@ -141,6 +141,7 @@ class Working(Starting, Words):
             version=row.version,
             content_hash=row.content_hash,
             kind=kind,
+            learner=row.learner,
             salt=salt,
             hints_cost=sum(hint.cost for hint in self.store.hints(row.id)),
             note=self._judged(row, loaded, variant),

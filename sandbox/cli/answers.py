@@ -59,6 +59,9 @@ def _answers() -> dict[str, Any]:
     from sandbox.cli.rendered import Rendered
     from sandbox.grading.results import Grade, NoteResult
     from sandbox.grading.runs import RunReport
+    from sandbox.handin.batch import RegradeReport
+    from sandbox.handin.roster import CodeRow
+    from sandbox.handin.shapes import Submitted
     from sandbox.runtime.base import ImageState
 
     return {
@@ -82,4 +85,7 @@ def _answers() -> dict[str, Any]:
         "render": Rendered,
         "prove": proof.ProofReport,
         "run": RunReport,
+        "code": list[CodeRow],
+        "submit": Submitted,
+        "regrade": RegradeReport,
     }

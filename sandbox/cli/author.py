@@ -105,6 +105,7 @@ def render(
 @click.option("--seed", default="", help="This seed for every cell.")
 @click.option("--keep", is_flag=True, help="Leave the machines running, to look at them.")
 @click.option("--jobs", type=click.IntRange(0), default=0, help="Cells at a time.")
+@click.option("--handed-in", is_flag=True, help="Submit and regrade every case, too.")
 @click.option("--no-cache", is_flag=True, help="Run cells that were proven already, too.")
 @click.option("--trust", is_flag=True, help="Do not ask about a folder of your own.")
 def prove(
@@ -115,6 +116,7 @@ def prove(
     seed: str,
     keep: bool,
     jobs: int,
+    handed_in: bool,
     no_cache: bool,
     trust: bool,
 ) -> int:
@@ -140,6 +142,7 @@ def prove(
         keep=keep,
         jobs=jobs,
         cache=not no_cache,
+        handed_in=handed_in,
         progress=app.out.progress,
     )
     if app.out.is_json:

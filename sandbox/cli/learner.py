@@ -91,9 +91,14 @@ def _described(app: App, name: str) -> Listed:
 @command(
     "start",
     content=True,
-    examples=["internbox start", "internbox start web-service-down"],
+    examples=[
+        "internbox start",
+        "internbox start web-service-down",
+        "internbox start --code 06JQX-C8XFF-6WZH0-46CQQ-6C9J6-CT3AD-HQ8GP-G",
+    ],
 )
 @click.argument("scenario", required=False, shell_complete=complete_scenarios)
+@click.option("--code", help="A start code from your course, instead of SCENARIO.")
 @click.option("--seed", help="The same seed makes the same variant.")
 @click.option("--fault", help="For authors: this fault, not a drawn one.")
 @click.option("--anchor", type=click.DateTime(), help="For authors: when it starts.", hidden=True)
@@ -102,6 +107,7 @@ def _described(app: App, name: str) -> Listed:
 def start(
     app: App,
     scenario: str | None,
+    code: str | None,
     seed: str | None,
     fault: str | None,
     anchor: datetime | None,
@@ -115,13 +121,27 @@ def start(
     """
     from sandbox.cli.trust import ensure_trusted
 
-    name = scenario or _first_day(app, yes)
+    if code:
+        if scenario or seed or fault or anchor:
+            raise UsageError("a start code says it all", hint="internbox start --code CODE alone")
+        name = _scenario_of(app, code)
+    else:
+        name = scenario or _first_day(app, yes)
     ensure_trusted(app, app.labs.resolve(name).content, trust=trust)
     _offer_to_stop_idle(app, yes)
     app.out.progress(f"starting {name}")
-    aware = anchor.astimezone() if anchor else None
-    attempt = app.labs.start(name, seed=seed, fault=fault, anchor=aware)
+    if code:
+        attempt = app.labs.start_code(code)
+    else:
+        aware = anchor.astimezone() if anchor else None
+        attempt = app.labs.start(name, seed=seed, fault=fault, anchor=aware)
     _introduce(app, attempt)
+
+
+def _scenario_of(app: App, code: str) -> str:
+    from sandbox import codes
+
+    return str(codes.find(codes.read(code), app.labs.content, app.home.index).root)
 
 
 def _first_day(app: App, yes: bool) -> str:

@@ -22,7 +22,7 @@ COMPLETE = "_INTERNBOX_COMPLETE"  # set by the shell's completion script
 WORK, LOOK, TEACH, KEEP, WRITE = (
     "Work",
     "Look",
-    "Grade in CI",
+    "Teach and grade",
     "Keep in order",
     "Write scenarios",
 )
@@ -38,6 +38,7 @@ COMMANDS = (
     Entry("hint", "learner", "Get the next hint; it costs points.", WORK),
     Entry("note", "grading", "Write the note that closes the ticket.", WORK),
     Entry("grade", "grading", "Have it graded: before and after a reboot.", WORK),
+    Entry("submit", "handin", "Pack an attempt into a file to hand in.", WORK),
     Entry("debrief", "learner", "Read what was broken and how to find it.", WORK),
     Entry("reset", "learner", "Start the same attempt over.", WORK),
     Entry("give-up", "learner", "End the attempt and open the debrief.", WORK),
@@ -45,6 +46,8 @@ COMMANDS = (
     Entry("status", "upkeep", "What runs now.", LOOK),
     Entry("history", "upkeep", "What you have done so far.", LOOK),
     Entry("demo", "demo", "Watch a task from start to grade.", LOOK),
+    Entry("code", "handin", "Make start codes: a variant for each learner.", TEACH),
+    Entry("regrade", "handin", "Grade what was handed in, on your own machines.", TEACH),
     Entry("run", "run", "Start, apply a fix, grade, report: for CI.", TEACH),
     Entry("doctor", "upkeep", "Check this computer, and mend what can be mended.", KEEP),
     Entry("images", "images", "List, build and move the machines' images.", KEEP),

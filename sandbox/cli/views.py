@@ -241,7 +241,7 @@ def proof(out: Output, report: ProofReport) -> None:
         [
             "ok" if cell.ok else "WRONG",
             cell.scenario,
-            f"{cell.fault}/{cell.case}",
+            cell.label,
             "cached" if cell.cached else f"{cell.seconds:.1f} s",
         ]
         for cell in report.cells
@@ -249,7 +249,7 @@ def proof(out: Output, report: ProofReport) -> None:
     out.table(["", "SCENARIO", "CASE", "TIME"], cells, wraps=2)
     for cell in report.cells:
         if not cell.ok:
-            title = f"{cell.scenario} {cell.fault}/{cell.case}"
+            title = f"{cell.scenario} {cell.label}"
             remark(out, title, f"expected: {cell.expected}\ngot: {cell.got}")
     for name, why in report.not_run.items():
         remark(out, f"{name}: not run here", why)

@@ -116,12 +116,15 @@ class CheckResult(Struct, frozen=True, kw_only=True):
 
 
 class GuardResult(Struct, frozen=True, kw_only=True):
-    """One guard of a grade; broken, it caps the score at `cap`."""
+    """One guard of a grade; broken, it caps the score at `cap`. `after` is None where there was no
+    reboot."""
 
     id: str
     title: str
     cap: int
     held: bool
+    before: bool = True
+    after: bool | None = None
     message: str = ""
     seconds: float = 0.0
 
@@ -169,6 +172,7 @@ class Grade(Struct, frozen=True, kw_only=True):
     note: NoteResult | None = None
     tampered: list[str] = []
     lost: dict[str, str] = {}  # host → why it counts as failed
+    learner: str = ""  # whom the start code was made for
     salt: str = ""  # what hidden inputs were drawn from
     graded_at: str = ""  # ISO 8601, UTC
     seconds: float = 0.0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 Progress = Callable[[str], None]  # one line of talk: "building image web (3 of 4) …"
 
@@ -63,7 +64,8 @@ class MachineSpec:
     capabilities: tuple[str, ...] = ()
     volumes: tuple[VolumeSpec, ...] = ()
     wires: tuple[WireSpec, ...] = ()
-    archive: bytes = b""  # a tar laid over / before the first boot
+    archive: bytes | Path = b""  # a tar laid over / before the first boot
+    replaces: bool = False  # whether what it holds may take the place of another kind of file
     grader_key: str = ""  # OpenSSH public key line
     host_key: str = ""  # base64 of the dropbear-format host key
 
@@ -143,6 +145,7 @@ class Runtime(Protocol):
         self, content: Path, names: Iterable[str], registry: str, progress: Progress
     ) -> list[str]: ...
     def manifest(self, reference: str) -> str: ...  # `machine manifest` of a clean image
+    def image_files(self, reference: str) -> AbstractContextManager[BinaryIO]: ...  # tar
 
     # machines
     def place(self, specs: Sequence[MachineSpec]) -> Placement: ...
@@ -161,6 +164,8 @@ class Runtime(Protocol):
     ) -> list[Leftover]: ...
     def machines(self, attempt: str | None = None, *, memory: bool = False) -> list[Running]: ...
     def starts(self, attempt: str) -> dict[str, str]: ...  # container id → token; docker.py
+    def files(self, container: str) -> AbstractContextManager[BinaryIO]: ...  # without volumes
+    def folder(self, container: str, path: str) -> AbstractContextManager[BinaryIO]: ...
     def console_log(self, container: str) -> str: ...
     def attach(self, container: str) -> ConsoleStream: ...
 

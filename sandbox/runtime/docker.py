@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sandbox import labels
 from sandbox.errors import EngineError
 from sandbox.paths import Home
-from sandbox.runtime import artifacts, console, images, locks, network, sweep, tools, transfer
+from sandbox.runtime import (
+    artifacts,
+    console,
+    contents,
+    images,
+    locks,
+    network,
+    sweep,
+    tools,
+    transfer,
+)
 from sandbox.runtime import container as containers
 from sandbox.runtime import placement as places
 from sandbox.runtime.base import (
@@ -87,6 +97,9 @@ class DockerRuntime:
     def manifest(self, reference: str) -> str:
         return tools.manifest(self.engine, self.home, reference, self._tools_volume())
 
+    def image_files(self, reference: str) -> AbstractContextManager[BinaryIO]:
+        return contents.of_image(self.engine, self.home, reference)
+
     def _tools_volume(self) -> str:
         """Looked at for every machine: a missing one would be made anew by the engine, empty."""
         with self._preparing:
@@ -130,12 +143,15 @@ class DockerRuntime:
     def _lay(self, container: str, spec: MachineSpec) -> None:
         """The SDK's put_archive would let `bin/` in the archive replace the link /bin."""
         api = self.engine.api
-        with self.engine.doing(f"laying the files of {spec.host}"):
-            answer = api._put(
-                api._url("/containers/{0}/archive", container),
-                params={"path": "/", "noOverwriteDirNonDir": "1"},
-                data=spec.archive,
+        params = {"path": "/", "noOverwriteDirNonDir": "" if spec.replaces else "1"}
+        with self.engine.doing(f"laying the files of {spec.host}"), ExitStack() as files:
+            data: bytes | BinaryIO = (
+                spec.archive
+                if isinstance(spec.archive, bytes)
+                else files.enter_context(spec.archive.open("rb"))
             )
+            url = api._url("/containers/{0}/archive", container)
+            answer = api._put(url, params=params, data=data)
             api._raise_for_status(answer)
 
     def _hold_volumes(self, spec: MachineSpec) -> None:
@@ -237,6 +253,14 @@ class DockerRuntime:
         with self.engine.doing("asking when machines were started"):
             told = sweep.in_parallel(lambda row: self.engine.api.inspect_container(row["Id"]), rows)
         return {one["Id"]: "" if one["RestartCount"] else one["State"]["StartedAt"] for one in told}
+
+    def files(self, container: str) -> AbstractContextManager[BinaryIO]:
+        """A tar of the machine's files, whether it runs or not; its volumes are empty folders."""
+        return contents.of_machine(self.engine, container)
+
+    def folder(self, container: str, path: str) -> AbstractContextManager[BinaryIO]:
+        """A tar of one folder, a volume for example; names begin with the folder's own."""
+        return contents.of_folder(self.engine, container, path)
 
     def console_log(self, container: str) -> str:
         """What the machine wrote to its console, the last million bytes."""

@@ -29,6 +29,7 @@ class AttemptRow(msgspec.Struct, frozen=True, kw_only=True):
     ended: float | None = None
     pid: int | None = None  # the process that starts or grades it
     purpose: str = "learn"  # or "prove": never listed among the learner's attempts
+    learner: str = ""  # whom the start code was made for
 
     def lab_as(self, shape: type[T]) -> T:
         """The lab decoded as `shape` (dataclass, Struct, dict …)."""

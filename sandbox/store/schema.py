@@ -54,4 +54,5 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX events_by_attempt ON events (attempt, number);
     """,
+    "ALTER TABLE attempts ADD COLUMN learner TEXT NOT NULL DEFAULT ''",
 )

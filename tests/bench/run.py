@@ -15,6 +15,7 @@ from pathlib import Path
 import command
 import figures
 import grading
+import handing_in
 import pipeline
 import sizes
 import starting
@@ -35,6 +36,7 @@ def main() -> int:
         "three": lambda stage: starting.three_machines(stage, n),
         "grading": lambda stage: grading.ten_checks(stage, n),
         "run": lambda stage: pipeline.one_scenario(stage, n),
+        "regrade": lambda stage: handing_in.regrading(stage, options.submissions),
         "many": lambda stage: starting.many(stage, max(1, n // 2), options.attempts),
         "size": sizes.base_size,
         "cold": lambda stage: sizes.cold_build(stage, wanted=options.cold),
@@ -73,6 +75,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5, help="of each measurement")
     parser.add_argument("--only", action="append", metavar="PART", help="one part; may be repeated")
     parser.add_argument("--attempts", type=int, default=40, help="in one go")
+    parser.add_argument("--submissions", type=int, default=60, help="in one regrade")
     parser.add_argument("--cold", action="store_true", help="also build all images from nothing")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench.json")
     return parser.parse_args()

@@ -59,8 +59,8 @@ class Stage:
             check=not may_fail,
         ).stdout
 
-    def timed(self, *arguments: str) -> float:
-        return seconds(lambda: self.call(*arguments))
+    def timed(self, *arguments: str, may_fail: bool = False) -> float:
+        return seconds(lambda: self.call(*arguments, may_fail=may_fail))
 
     def python(self, *arguments: str) -> float:
         """How long the same Python takes for something else."""

@@ -66,7 +66,9 @@ def test_a_typo_is_answered_with_what_is_near(call: Call) -> None:
     answer = call("grad")
 
     assert answer.code == 2
-    assert answer.err == ("error: no command 'grad'; did you mean grade?\nhint: internbox --help\n")
+    assert answer.err == (
+        "error: no command 'grad'; did you mean grade or regrade?\nhint: internbox --help\n"
+    )
 
 
 def test_an_unknown_option_is_wrong_use(call: Call) -> None:

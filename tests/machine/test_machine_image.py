@@ -228,6 +228,36 @@ def test_a_failed_offline_phase_starts_no_init_and_says_why(lab: Lab) -> None:
     assert machine.container.attrs["State"]["ExitCode"] == 0
 
 
+GREEDY = f"""
+cat /proc/1/root/etc/hostname; head -c1 /proc/1/mem
+echo forged > {TOOLS}/boot/report; rm -f {TOOLS}/boot/authorized_keys
+mv /opt /opt.real; mv {TOOLS} {TOOLS}.real; umount {TOOLS}/boot; mount -o remount,rw {TOOLS}/boot
+grep ^CapBnd /proc/self/status; exit 0
+"""
+
+
+def test_a_learners_offline_script_reaches_neither_pid_1_nor_what_was_measured(lab: Lab) -> None:
+    """Root may lay one for the next boot."""
+    machine = lab.start("grd")
+    machine.run(
+        f"mkdir -p /.internbox; cat > /.internbox/offline <<'EOF'\n{GREEDY}EOF\n"
+        "chmod 700 /.internbox/offline"
+    )
+    machine.reboot()
+
+    said = machine.run(f"cat {TOOLS}/boot/offline.log")
+    assert said.count("Permission denied") == 2, said
+    assert said.count("Read-only file system") == 2, said
+    assert int(said.split()[-1], 16) & (1 << 21 | 1 << 19) == 0
+    assert "forged" not in machine.run(f"cat {TOOLS}/boot/report")
+    assert (
+        machine.run(f"ls {TOOLS}/boot/authorized_keys; ls -d /opt.real {TOOLS}.real 2>&1").count(
+            "No such file"
+        )
+        == 2
+    )
+
+
 def test_the_console_shows_a_login(machine: Machine) -> None:
     machine.wait_for_init()
     stream = machine.container.attach_socket(

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -25,6 +26,14 @@ void make_boot_folder(void) {
 void seal_boot_folder(void) {
     must(mount(NULL, BOOT, NULL, MS_REMOUNT | MS_RDONLY | HARMLESS, NULL), "%s", BOOT);
     must(mount("/opt", "/opt", NULL, MS_BIND | MS_REC, NULL), "/opt");
+}
+
+/* The same for one child, in mounts of its own: without MS_BIND it would be for its parent, too. */
+void protect_boot_folder(void) {
+    must(unshare(CLONE_NEWNS), "mounts");
+    must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "mounts");
+    must(mount("/opt", "/opt", NULL, MS_BIND | MS_REC, NULL), "/opt");
+    must(mount(NULL, BOOT, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | HARMLESS, NULL), "%s", BOOT);
 }
 
 /* Beneath Docker's mount lies what the engine put there, or an empty placeholder of Docker's, which hides the
@@ -76,15 +85,25 @@ void own_boot_id(void) {
     must(mount(NULL, BOOT_ID, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | HARMLESS, NULL), BOOT_ID);
 }
 
-void drop_sys_admin(void) {
+/* Out of every set, for good: this process, and all it starts. */
+static void drop(unsigned capability) {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct data[2];
-    const uint32_t others = ~(1u << CAP_SYS_ADMIN);
+    const uint32_t others = ~(1u << capability);
     must(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "ambient capabilities");
-    must(prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0), "bounding set");
+    must(prctl(PR_CAPBSET_DROP, capability, 0, 0, 0), "bounding set");
     must(syscall(SYS_capget, &header, data), "capabilities");
     data[0].effective &= others;
     data[0].permitted &= others;
     data[0].inheritable &= others;
     must(syscall(SYS_capset, &header, data), "capabilities");
+}
+
+void drop_sys_admin(void) {
+    drop(CAP_SYS_ADMIN);
+}
+
+/* With it a process could seize one that still has SYS_ADMIN. */
+void drop_sys_ptrace(void) {
+    drop(CAP_SYS_PTRACE);
 }

@@ -56,11 +56,13 @@ bool parse_time(const char *text, struct timespec *t);
 /* kernel.c: the files of /etc, /sys and /proc that Docker made its own */
 void make_boot_folder(void);
 void seal_boot_folder(void);
+void protect_boot_folder(void);
 void make_plain_files(void);
 void own_cgroup(void);
 void own_sysctl(void);
 void own_boot_id(void);
 void drop_sys_admin(void);
+void drop_sys_ptrace(void);
 
 /* netlink.c: one rtnetlink request each; they die when the kernel refuses */
 unsigned index_of(const char *name);

@@ -32,6 +32,8 @@ static void keep(struct tail *t, size_t added) {
     t->size = TAIL_SIZE;
 }
 
+/* Root of an earlier boot may have laid it: PID 1, which still has SYS_ADMIN, and what was measured are out of its
+ * reach. */
 static _Noreturn void run_script(int output) {
     char *arguments[] = {"/bin/bash", LAID "/offline", NULL};
     char *environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
@@ -40,7 +42,9 @@ static _Noreturn void run_script(int output) {
     setsid();
     if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0 || chdir("/")) _exit(126);
     close(null);
+    protect_boot_folder();
     drop_sys_admin();
+    drop_sys_ptrace();
     execve(arguments[0], arguments, environment);
     warn("%s", arguments[0]);
     _exit(127);

@@ -23,6 +23,7 @@ GITHUB, GITLAB, SHELL = (
     "shell/internbox.sh",
 )
 EXAMPLE = CI / "example"
+EXAM = CI / "github/exam.yml"
 CALLER = EXAMPLE / ".github/workflows/grade.yml"
 COURSE, STUDENTS = "gitlab/course.gitlab-ci.yml", "example/.gitlab-ci.yml"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -83,7 +84,7 @@ def github(tmp: Path, checkout: Path, inputs: Mapping[str, Any], **environ: str)
 def called(path: Path) -> dict[str, Any]:
     """The inputs with which a workflow calls the reusable one."""
     (job,) = yaml.safe_load(path.read_text())["jobs"].values()
-    assert job["uses"].startswith("school/internbox-ci/.github/workflows/internbox.yml@")
+    assert ".github/workflows/internbox.yml" in job["uses"]
     return dict(job["with"])
 
 
@@ -157,8 +158,9 @@ class _Github:
         script.write_text(step["run"])
         env = {name: self.filled(value) for name, value in step.get("env", {}).items()}
         files_env = {name: str(path) for name, path in files.items()}
-        cwd = self.workspace / self.filled(step.get("working-directory", ""))
-        status, said = bash(script, cwd, self.environ | env | files_env, "-eo", "pipefail")
+        status, said = bash(
+            script, self.workspace, self.environ | env | files_env, "-eo", "pipefail"
+        )
         for line in files["GITHUB_ENV"].read_text().splitlines():
             name, _, value = line.partition("=")
             self.environ[name] = value
@@ -172,7 +174,7 @@ class _Github:
         name = step["uses"].partition("@")[0]
         if name == "actions/checkout":
             assert given["persist-credentials"] == "False"
-            shutil.copytree(self.checkout, self.workspace / given["path"], symlinks=True)
+            shutil.copytree(self.checkout, self.workspace, symlinks=True, dirs_exist_ok=True)
             self.contexts["steps"][step["id"]] = {"outputs": {"commit": COMMIT}}
         elif name == "actions/upload-artifact":
             self.job.kept = texts(Path(given["path"]))

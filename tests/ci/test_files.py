@@ -16,6 +16,7 @@ from tests.ci.hosted import (
     CALLER,
     CI,
     COURSE,
+    EXAM,
     EXAMPLE,
     GITHUB,
     GITLAB,
@@ -45,17 +46,19 @@ def steps() -> list[dict[str, Any]]:
 # --- GitHub
 
 
-@pytest.mark.parametrize("path", [CI / GITHUB, CALLER], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [CI / GITHUB, CALLER, EXAM], ids=lambda path: path.name)
 def test_githubs_schema_accepts_it(path: Path) -> None:
     tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", path)
 
 
-def test_an_audit_of_the_workflow_finds_nothing() -> None:
+def test_an_audit_of_the_workflows_finds_nothing() -> None:
     tool("zizmor", "--offline", "--persona", "pedantic", CI / GITHUB)
+    tool("zizmor", "--offline", "--min-severity", "medium", EXAM)  # low: `./` has a newer spelling
 
 
-def test_the_example_calls_the_workflow_with_inputs_it_has() -> None:
-    given = set(called(CALLER))
+@pytest.mark.parametrize("path", [CALLER, EXAM], ids=lambda path: path.name)
+def test_the_workflow_is_called_with_inputs_it_has(path: Path) -> None:
+    given = set(called(path))
     declared = workflow()[True]["workflow_call"]["inputs"]
 
     assert given <= set(declared)

@@ -25,7 +25,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example repository, with what a student might add who wants to be graded by it."""
     folder = tmp_path_factory.mktemp("checkouts") / "anna"
     shutil.copytree(EXAMPLE, folder)
-    for name in ("sandbox.py", "sitecustomize.py", "json.py", "conftest.py", "pip.py", "venv.py"):
+    for name in ("sandbox.py", "sitecustomize.py", "json.py", "ensurepip.py", "pip.py", "venv.py"):
         (folder / name).write_text("raise SystemExit('the checkout is running')\n")
     (folder / "pip.conf").write_text("[global]\nindex-url = http://127.0.0.1:9/\n")
     (folder.parent / "elsewhere").mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,9 @@ import msgspec
 from sandbox.attempts import Labs
 from sandbox.cases import HANDED_IN, Case, Cell, honest_day
 
-OTHER_PARTS = ("__pycache__", "cli", "reports", "doctor", "builtin")  # decide no cell
+OTHER_PARTS = ("__pycache__", "cli", "reports", "doctor", "builtin", "running", "codes.py")
+TOOLS = "machine"  # the image of the programs in every machine
+HAND_IN = "handin"  # decides only the cells that were handed in
 
 
 class Kept:
@@ -21,11 +24,12 @@ class Kept:
         self.folder = labs.home.proof
         self.enabled = enabled
         self.labs = labs
-        self.engine = f"{labs.runtime.info().version} {source_hash()}" if enabled else ""
+        self.engine = labs.runtime.info().version if enabled else ""
         self.images: dict[str, str] = {}
 
     def _path(self, case: Case, kind: str) -> Path:
-        parts = [case.loaded.content_hash, case.id, kind, self.engine, self._images(case)]
+        code = source_hash(hand_in=kind == HANDED_IN)
+        parts = [case.loaded.content_hash, case.id, kind, self.engine, code, self._images(case)]
         if case.folder and case.solution:
             parts.append(tree_hash(case.folder))
             scripts = [case.folder / step.script for step in case.solution.steps if step.script]
@@ -37,7 +41,7 @@ class Kept:
 
     def _images(self, case: Case) -> str:
         if case.loaded.id not in self.images:
-            names = sorted({host.image for host in case.loaded.settings.hosts.values()})
+            names = sorted({host.image for host in case.loaded.settings.hosts.values()} | {TOOLS})
             states = self.labs.runtime.image_states(case.loaded.files.content, names)
             self.images[case.loaded.id] = " ".join(state.reference for state in states)
         return self.images[case.loaded.id]
@@ -76,9 +80,11 @@ def tree_hash(folder: Path, pattern: str = "**/*") -> str:
     return digest.hexdigest()
 
 
-def source_hash() -> str:
-    """Of the code that decides a cell: all of the package but the command line and reports."""
+@lru_cache
+def source_hash(*, hand_in: bool) -> str:
+    """Of the code that decides a cell: of the package, what has a part in its grade."""
     package = Path(__file__).parent
-    parts = [entry for entry in package.iterdir() if entry.name not in OTHER_PARTS]
+    left_out = OTHER_PARTS if hand_in else (*OTHER_PARTS, HAND_IN)
+    parts = [entry for entry in package.iterdir() if entry.name not in left_out]
     hashed = [tree_hash(entry) if entry.is_dir() else entry.read_text() for entry in sorted(parts)]
     return hashlib.sha256("\0".join(hashed).encode()).hexdigest()

@@ -12,14 +12,11 @@ BOOT_SECONDS = 60.0  # a machine that has not answered by then will not
 SETTLE_SECONDS = 20.0  # for units still starting after the banner
 POLL_SECONDS = 0.06
 
-SETTLED = """
-until
-    case $(systemctl is-system-running 2>/dev/null) in
-        running|degraded|maintenance) ;;
-        *) false ;;
-    esac
-do sleep 0.1; done
-"""
+BOOTED = (
+    "case $(systemctl is-system-running 2>/dev/null) in "
+    "running|degraded|maintenance) ;; *) false ;; esac"
+)
+SETTLED = f"until {BOOTED}; do sleep 0.1; done"
 
 
 def settle(link: ssh.Connection) -> None:
@@ -48,7 +45,10 @@ listens() {
 
 
 def wait_ready(link: ssh.Connection, host: str, conditions: list[str]) -> None:
-    """Waits for `tcp:PORT`, `unit:NAME` and `file:PATH`; MachineError names what never came."""
+    """Waits for `tcp:PORT`, `unit:NAME` and `file:PATH`; MachineError names what never came.
+
+    `login:PORT` is for a door that a fault may have shut: it waits no longer than the boot does.
+    """
     begun = time.monotonic()
     deadline = begun + BOOT_SECONDS
     waiting = list(conditions)
@@ -70,6 +70,7 @@ def _probe(condition: str) -> str:
     word = shlex.quote(what)
     return {
         "tcp": f"listens {word}",
+        "login": f"listens {word} || {BOOTED}",
         "unit": f"systemctl is-active --quiet {word}",
         "file": f"[ -e {word} ]",
     }[kind]

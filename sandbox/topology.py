@@ -363,8 +363,8 @@ class Bringer:
         """Waits until the host is ready and notes what it is like before any learner came."""
         conditions = self.loaded.settings.hosts[host.host].ready
         ready = [self.variant.format(condition) for condition in conditions]
-        if not host.hidden and not ready:
-            ready = ["tcp:22"]
+        if not host.hidden:
+            ready.append("login:22" if ready else "tcp:22")
         wait_ready(link, host.host, ready)
         told = link.run(f"date +%s.%N; cat {BOOT}/report").stdout
         clock, _, host.baseline = told.partition("\n")

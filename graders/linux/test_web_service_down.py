@@ -46,7 +46,9 @@ def test_old_addresses_lead_on(hosts, params):
     """Old bookmarks lead to the new pages, and unknown addresses to the intranet's own page."""
     desk = hosts["desk"]
     for old, new in {"/canteen.php": "/menu.html", "/news/archive/2019": "/news.html"}.items():
-        head = desk.run(CURL + " -I %s", f"http://{params.site}{old}").stdout
+        reply = desk.run(CURL + " -I %s", f"http://{params.site}{old}")
+        assert reply.rc == 0, f"nothing answers a desk machine at {params.site}: {reply.stderr}"
+        head = reply.stdout
         assert " 301" in head.partition("\n")[0], f"the old address {old} no longer leads anywhere"
         assert f"{new}\r" in head, f"the old address {old} does not lead to {new}"
     lost = desk.run(CURL + " -i %s", f"http://{params.site}/no-such-page").stdout

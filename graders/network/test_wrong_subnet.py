@@ -88,6 +88,7 @@ def test_the_server_sees_who_asks(hosts, params):
     reply = ask_share(hosts["desk-pc"], params, "/", source=params.desk_address)
     seen = re.search(r"^X-Client-Address:\s*(\S+)", reply.stdout, re.MULTILINE | re.IGNORECASE)
 
+    assert reply.rc == 0, f"desk-pc does not reach the file server: {reply.stderr.strip()}"
     assert seen, "the file server no longer tells clients which address it saw (X-Client-Address)"
     assert seen[1] == params.desk_address, (
         f"desk-pc asks from {params.desk_address}, but the file server sees {seen[1]}: something "

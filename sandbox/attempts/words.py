@@ -61,6 +61,11 @@ class Words(Finding):
     def note(self, ref: str | None, text: str) -> NoteResult:
         """Keeps the learner's note and says which facts it has."""
         row = self._row(ref)
+        if row.state in ("stopped", "given-up"):
+            raise UsageError(
+                f"{row.id} has ended ({row.state}), and its note with it",
+                hint=f"internbox note {row.id} --show prints it; reset begins anew",
+            )
         if not text.strip():
             raise UsageError(
                 "the note is empty", hint='internbox note -m "what was wrong, what you changed …"'

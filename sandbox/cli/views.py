@@ -185,7 +185,8 @@ def _sums(result: Grade) -> dict[str, str]:
         facts["now"] = f"{passed} of {len(result.checks)} checks pass"
     else:
         counts = f", counts {result.counts}" if result.counts != result.score else ""
-        facts["score"] = f"{result.score} of {result.max}, {result.outcome}{counts}"
+        missed = " (passed takes every point)" if result.outcome == "failed" else ""
+        facts["score"] = f"{result.score} of {result.max}, {result.outcome}{counts}{missed}"
     return facts
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sandbox.attempts import Labs
 from sandbox.attempts.upkeep import orphaned
 from sandbox.paths import Home
+from sandbox.runtime.base import Leftover
+from sandbox.store import AttemptRow
 
 
 def test_a_relative_content_folder_is_found_from_anywhere(
@@ -31,3 +35,26 @@ def test_an_attempt_of_a_process_that_ended_is_orphaned() -> None:
     assert orphaned(f"prove:{ended.pid}")
     assert not orphaned(f"run:{os.getpid()}")
     assert not orphaned("learn")
+
+
+def test_gc_leaves_an_attempt_alone_that_begins_while_it_looks(tmp_path: Path) -> None:
+    class Engine:
+        """On which another command has just made a machine."""
+
+        def machines(self, *_: Any) -> list[Any]:
+            return []
+
+        def leftovers(self, living: Iterable[str]) -> list[Leftover]:
+            assert "new" not in list(living)
+            row = {"scenario": "a/b", "content": "", "version": 1, "content_hash": "", "seed": ""}
+            labs.store.add(AttemptRow(id="new", **row))  # type: ignore[arg-type]
+            return [Leftover("container", "1", "new"), Leftover("volume", "2", "old")]
+
+        def discard(self, leftovers: list[Leftover]) -> list[Leftover]:
+            return leftovers
+
+    engine: Any = Engine()
+    labs = Labs(Home(tmp_path / "home", tmp_path / "cache"), runtime=engine)
+
+    assert labs.gc() == [Leftover("volume", "2", "old")]
+    labs.store.close()

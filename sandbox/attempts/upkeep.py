@@ -108,8 +108,9 @@ class Labs(Working):
         for row in self.store.living():
             with suppress(Busy, UsageError), self._alone(row.id) as current:
                 removed += self._tidy(current)
-        living = [row.id for row in self.store.living()]
-        removed += self.runtime.discard(self.runtime.leftovers(living))
+        found = self.runtime.leftovers([row.id for row in self.store.living()])
+        begun = {row.id for row in self.store.living()}  # on record before it has a machine
+        removed += self.runtime.discard([one for one in found if one.attempt not in begun])
         for folder in self._attempt_folders():
             if self.store.get(folder.name) is None and not self.store.locked(folder.name):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -11,7 +11,8 @@ from sandbox.errors import Refused
 from sandbox.handin import acl
 from sandbox.handin.listing import Listing
 from sandbox.handin.shapes import HostIndex, Item
-from sandbox.handin.zips import shown
+from sandbox.handin.zips import READ, shown
+from sandbox.runtime.contents import Chunks
 
 _XATTR = "SCHILY.xattr."
 _TYPES = {
@@ -43,40 +44,16 @@ def check_against_image(index: HostIndex, image: Listing, volumes: Collection[st
 
 def write(index: HostIndex, content: Iterator[bytes], image: Listing, file: BinaryIO) -> None:
     """The tar: items, then hard links, then what is to be deleted before init."""
-    reader = _Reader(content)
+    contents = io.BufferedReader(Chunks(content), READ)
     with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for item in index.items:
             if item.kind != "same":
-                tar.addfile(_entry(item), reader.next(item.size))
+                tar.addfile(_entry(item), contents)
         for item in index.items:
             if item.kind == "same":
                 tar.addfile(_entry(item))
         for entry, data in _deletion([path for path in index.deleted if path in image]):
             tar.addfile(entry, io.BytesIO(data))
-
-
-class _Reader(io.RawIOBase):
-    """One file's part of all contents at a time."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
-        self._held = b""
-        self._left = 0
-
-    def next(self, size: int) -> BinaryIO:
-        self._left = size
-        return self  # type: ignore[return-value]  # tarfile calls read alone
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        wanted = self._left if size < 0 else min(size, self._left)
-        while len(self._held) < wanted and (block := next(self._blocks, b"")):
-            self._held += block
-        part, self._held = self._held[:wanted], self._held[wanted:]
-        self._left -= len(part)
-        return part
 
 
 def _entry(item: Item) -> tarfile.TarInfo:

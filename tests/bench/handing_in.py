@@ -34,7 +34,12 @@ def regrading(stage: Stage, submissions: int) -> Iterator[Figure]:
     folder.mkdir()
     for number in range(submissions):
         _copy(file, folder / f"{number}.ibz", f"note {number}")
-    whole = stage.timed("regrade", str(folder), "-q", may_fail=True)
+    report = stage.root / "regraded.json"
+    whole = stage.timed("regrade", str(folder), "-q", "--json", str(report), may_fail=True)
+    told = msgspec.json.decode(report.read_bytes())["submissions"]
+    lacking = [one["reason"] for one in told if one["status"] not in ("same", "differs")]
+    assert len(told) == submissions, f"{len(told)} of {submissions} were found"
+    assert not lacking, lacking[0]
     yield figure(
         "regrade, a submission",
         [whole / submissions],

@@ -74,6 +74,13 @@ def solved(internbox: Internbox, labs: Both) -> Path:
     return file
 
 
+def begun(labs: Both, scenario: str = FIRST_DAY) -> Worked:
+    """An attempt whose learner can log in."""
+    worked = Worked(labs, labs.start(scenario).id)
+    eventually("sshd answers", lambda: worked.run("true", check=False).returncode == 0)
+    return worked
+
+
 def survived(labs: Both, scenario: str, tmp_path: Path) -> None:
     attempt = labs.start(scenario).id
     try:
@@ -105,8 +112,8 @@ def test_what_was_changed_is_there_again(
     from sandbox import ssh, topology
     from sandbox.grading import taking
 
-    attempt = labs.start("linux/web-service-down").id
-    worked = Worked(labs, attempt)
+    worked = begun(labs, "linux/web-service-down")
+    attempt = worked.attempt
     worked.run(CHANGES)
     there = worked.run(SHOWN, check=False).stdout
     file = tmp_path / "x.ibz"
@@ -135,8 +142,9 @@ def test_what_was_changed_is_there_again(
 
 
 def test_a_file_that_runs_as_another_is_refused(labs: Both, tmp_path: Path) -> None:
-    attempt = labs.start(FIRST_DAY).id
-    Worked(labs, attempt).run("install -m 4755 /bin/bash /srv/shell")
+    worked = begun(labs)
+    attempt = worked.attempt
+    worked.run("install -m 4755 /bin/bash /srv/shell")
     file = tmp_path / "x.ibz"
     labs.submit(attempt, out=file, then="remove")
 
@@ -146,8 +154,8 @@ def test_a_file_that_runs_as_another_is_refused(labs: Both, tmp_path: Path) -> N
 
 
 def test_a_changed_tool_is_tampering_in_a_regrade_too(labs: Both, tmp_path: Path) -> None:
-    attempt = labs.start(FIRST_DAY).id
-    worked = Worked(labs, attempt)
+    worked = begun(labs)
+    attempt = worked.attempt
     worked.mend()
     worked.run("cp -p /usr/bin/date /tmp/d; printf '#!/bin/sh\\necho no\\n' > /usr/bin/date")
     file = tmp_path / "x.ibz"

@@ -259,7 +259,7 @@ def _run_all(
             own.labs = Both(labs.home, content=labs.content, runtime=labs.runtime, purpose=purpose)
         return run(own.labs, case, **settings)
 
-    with ThreadPoolExecutor(jobs or 2 * (os.cpu_count() or 2)) as pool:  # cells mostly wait
+    with ThreadPoolExecutor(jobs or 4 * (os.cpu_count() or 2)) as pool:  # cells mostly wait
         futures = {pool.submit(one, case): case for case in todo}
         try:
             for number, future in enumerate(as_completed(futures), start=1):

@@ -123,8 +123,9 @@ def test_its_proof_is_not_run_and_never_passed(labs: Labs) -> None:
 def test_what_cannot_run_here_does_not_spoil_the_proof_of_the_others(
     labs: Labs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    failed = lint.grader_ids(labs.resolve("linux/first-day"))  # read once: held runs in threads
+
     def held(labs: Labs, case: proof.Case, **_: Any) -> list[proof.Cell]:
-        failed = lint.grader_ids(case.loaded.files)
         names = {"scenario": case.loaded.id, "fault": case.fault, "case": case.name}
         return [proof.Cell(**names, kind=case.kind, expected="", got="", ok=True, failed=failed)]
 

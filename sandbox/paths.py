@@ -26,6 +26,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +39,18 @@ def builtin_content() -> Path:
     package = Path(__file__).resolve().parent
     bundled = package / "builtin"
     return bundled if bundled.is_dir() else package.parent
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A draft beside `path` that takes its place at the end. A kill, or an error, leaves what was
+    there before."""
+    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _base(variable: str, mac: str, unix: str) -> Path:

@@ -11,6 +11,7 @@ import msgspec
 
 from sandbox.attempts import Labs
 from sandbox.cases import HANDED_IN, Case, Cell, honest_day
+from sandbox.paths import replacing
 
 OTHER_PARTS = ("__pycache__", "cli", "reports", "doctor", "builtin", "running", "codes.py")
 TOOLS = "machine"  # the image of the programs in every machine
@@ -64,9 +65,8 @@ class Kept:
             return
         path = self._path(case, cell.kind)
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_bytes(msgspec.json.encode(cell))
-        draft.rename(path)
+        with replacing(path) as draft:
+            draft.write_bytes(msgspec.json.encode(cell))
 
 
 def tree_hash(folder: Path, pattern: str = "**/*") -> str:

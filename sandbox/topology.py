@@ -18,7 +18,7 @@ from msgspec import Struct
 from sandbox import ssh, variants
 from sandbox.errors import ContentError, MachineError, Unreachable
 from sandbox.models import Host
-from sandbox.paths import AttemptFiles
+from sandbox.paths import AttemptFiles, replacing
 from sandbox.readiness import BOOT_SECONDS, settle, wait_ready
 from sandbox.runtime.base import (
     MachineSpec,
@@ -295,9 +295,8 @@ class Bringer:
         kept = self.manifests / name
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
-            draft = kept.with_suffix(f".{secrets.token_hex(4)}")
-            draft.write_text(self.runtime.manifest(reference))
-            draft.rename(kept)
+            with replacing(kept) as draft:
+                draft.write_text(self.runtime.manifest(reference))
         return kept.read_text()
 
     def write_ssh(self, record: LabRecord) -> None:

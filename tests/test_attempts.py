@@ -13,9 +13,10 @@ import pytest
 
 from sandbox.attempts import Labs
 from sandbox.attempts.upkeep import orphaned
+from sandbox.errors import UsageError
 from sandbox.paths import Home
 from sandbox.runtime.base import Leftover
-from sandbox.store import AttemptRow
+from sandbox.store import AttemptRow, State
 
 
 def test_a_relative_content_folder_is_found_from_anywhere(
@@ -57,4 +58,20 @@ def test_gc_leaves_an_attempt_alone_that_begins_while_it_looks(tmp_path: Path) -
     labs = Labs(Home(tmp_path / "home", tmp_path / "cache"), runtime=engine)
 
     assert labs.gc() == [Leftover("volume", "2", "old")]
+    labs.store.close()
+
+
+@pytest.mark.parametrize("state", ["stopped", "given-up"])
+def test_the_note_of_an_attempt_that_has_ended_stays_as_it_was(
+    tmp_path: Path, state: State
+) -> None:
+    labs = Labs(Home(tmp_path / "home", tmp_path / "cache"))
+    row = {"scenario": "a/b", "content": "", "version": 1, "content_hash": "", "seed": ""}
+    labs.store.add(AttemptRow(id="old", state=state, **row))  # type: ignore[arg-type]
+    labs.store.save_note("old", "It was the disk.")
+
+    with pytest.raises(UsageError, match="has ended"):
+        labs.note("old", "fixed it")
+
+    assert labs.saved_note("old") == "It was the disk."
     labs.store.close()

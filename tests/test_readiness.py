@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,23 @@ def test_only_what_is_missing_is_asked_again(tmp_path: Path) -> None:
     readiness.wait_ready(link, "web", [f"file:{there}", f"file:{late}"])
 
     assert [str(there) in script for script in link.asked] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("state", "ready"), [("running", True), ("degraded", True), ("starting", False)]
+)
+def test_a_shut_door_is_waited_for_until_the_boot_is_over(
+    state: str, ready: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text(f"#!/bin/sh\necho {state}\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(readiness, "BOOT_SECONDS", 0.1)
+    link: Any = Shell()
+
+    with nullcontext() if ready else pytest.raises(MachineError):
+        readiness.wait_ready(link, "app", [f"login:{unused_port()}"])
 
 
 def test_nothing_to_wait_for_asks_nothing() -> None:

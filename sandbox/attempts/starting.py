@@ -71,18 +71,7 @@ class Starting(Finding):
             anchor=anchor or datetime.now(zone(loaded.settings.time_zone)),
             fault=fault,
         )
-        slug = loaded.id.partition("/")[2]
-        row = AttemptRow(
-            id=f"{slug}-{secrets.token_hex(2)}",
-            scenario=loaded.id,
-            content=str(loaded.files.content),
-            version=loaded.settings.version,
-            content_hash=loaded.content_hash,
-            seed=variant.seed,
-            variant=variants.dump(variant),
-            purpose=self.purpose,
-            learner=learner,
-        )
+        row = self._new_row(loaded, variant, learner=learner)
         with self.store.lock(row.id):  # before it is on record: gc takes no attempt that is locked
             self.store.add(row)
             try:
@@ -92,6 +81,25 @@ class Starting(Finding):
                 self.store.forget(row.id)
                 raise
         return self.attempt(row.id)
+
+    def _new_row(
+        self, loaded: scenarios.Loaded, variant: Variant, *, learner: str = "", mark: int = 2
+    ) -> AttemptRow:
+        """What the store keeps of a new attempt; `mark` bytes tell its id from others'."""
+        from sandbox import variants
+
+        slug = loaded.id.partition("/")[2]
+        return AttemptRow(
+            id=f"{slug}-{secrets.token_hex(mark)}",
+            scenario=loaded.id,
+            content=str(loaded.files.content),
+            version=loaded.settings.version,
+            content_hash=loaded.content_hash,
+            seed=variant.seed,
+            variant=variants.dump(variant),
+            purpose=self.purpose,
+            learner=learner,
+        )
 
     def reset(self, ref: str | None = None) -> Attempt:
         """The same variant again, from its beginning; hints and grades stay on record."""

@@ -50,7 +50,7 @@ def code(
     takes it; `internbox regrade --codes` tells whose submission is whose. Keep the course seed
     to yourself: it draws everybody's.
     """
-    from sandbox import codes, scenarios
+    from sandbox import codes, reports, scenarios
     from sandbox.handin import roster as rosters
     from sandbox.handin.roster import Learner
 
@@ -60,7 +60,7 @@ def code(
     loaded = [scenarios.load(app.labs.resolve(name)) for name in names]
     rows = rosters.made(loaded, people or [Learner("")], course_seed)
     if csv_file:
-        _write(csv_file, rosters.write_codes(rows))
+        reports.write_text(rosters.write_codes(rows), csv_file)
     if app.out.is_json:
         app.out.dump(rows)
     else:
@@ -180,11 +180,12 @@ def regrade(
 
 
 def _write_reports(report: RegradeReport, files: dict[str, Path | None]) -> None:
+    from sandbox import reports
     from sandbox.handin import tables
 
     for name, path in files.items():
         if path:
-            _write(path, tables.render(report, name.removesuffix("_file")))
+            reports.write_text(tables.render(report, name.removesuffix("_file")), path)
 
 
 def _show_regraded(app: App, report: RegradeReport) -> None:
@@ -224,21 +225,3 @@ def _safe(text: str) -> str:
     from sandbox.grading import safe
 
     return safe.line(text)
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_symlink() or (path.exists() and not path.is_file()):
-            path.write_text(text, encoding="utf-8", newline="")
-            return
-        draft.write_text(text, encoding="utf-8", newline="")
-        draft.replace(path)
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror or error}", hint="name another file"
-        ) from None
-    finally:
-        draft.unlink(missing_ok=True)

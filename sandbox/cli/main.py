@@ -45,7 +45,6 @@ COMMANDS = (
     Entry("stop", "learner", "Remove the machines of an attempt.", WORK),
     Entry("status", "upkeep", "What runs now.", LOOK),
     Entry("history", "upkeep", "What you have done so far.", LOOK),
-    Entry("demo", "demo", "Watch a task from start to grade.", LOOK),
     Entry("code", "handin", "Make start codes: a variant for each learner.", TEACH),
     Entry("regrade", "handin", "Grade what was handed in, on your own machines.", TEACH),
     Entry("run", "run", "Start, apply a fix, grade, report: for CI.", TEACH),

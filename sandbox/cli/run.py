@@ -61,7 +61,6 @@ COLUMNS = 80  # of the report in a log
 @click.option(
     "--seed", envvar="INTERNBOX_SEED", show_envvar=True, help="The same seed, the same variant."
 )
-# the start code of a hand-in, which brings seed and scenario, belongs here
 @click.option(
     "--pass",
     "threshold",

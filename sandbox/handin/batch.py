@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import tempfile
 import threading
 import time
@@ -28,6 +27,7 @@ from sandbox.handin.lms import Finds, Found, Ignored
 from sandbox.handin.reading import Submission
 from sandbox.handin.regrading import Regrading
 from sandbox.handin.roster import HandedOut
+from sandbox.paths import replacing
 
 Status = Literal["same", "differs", "new", "refused", "ungraded"]
 SHOWN_DIFFERENCES = 10
@@ -289,8 +289,7 @@ class Kept:
 
     def keep(self, grade: Grade) -> None:
         """Whole or not at all; one that cannot be kept is graded again next time."""
-        draft = self.path.with_suffix(f".{secrets.token_hex(4)}")
         with contextlib.suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft.write_bytes(msgspec.json.encode(grade))
-            draft.replace(self.path)
+            with replacing(self.path) as draft:
+                draft.write_bytes(msgspec.json.encode(grade))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import posixpath
-import secrets
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from sandbox.handin.shapes import Kind
+from sandbox.paths import replacing
 from sandbox.runtime.base import Runtime
 
 READ = 1 << 20
@@ -94,9 +94,8 @@ def _asked(runtime: Runtime, reference: str, kept: Path) -> Listing:
     with runtime.image_files(reference) as stream:
         listing = {path: stat for path, stat, *_ in members(stream) if _is_text(path, stat)}
     kept.parent.mkdir(parents=True, exist_ok=True)
-    draft = kept.with_suffix(f".{secrets.token_hex(4)}")
-    draft.write_bytes(msgspec.json.encode(listing))
-    draft.rename(kept)
+    with replacing(kept) as draft:
+        draft.write_bytes(msgspec.json.encode(listing))
     return listing
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,18 +61,7 @@ class Regrading(Labs):
         anchor = submission.anchor.astimezone(zone(loaded.settings.time_zone))
         variant = variants.draw(loaded, seed=manifest.seed, anchor=anchor, fault=fault)
         images = self._images(loaded)
-        slug = loaded.id.partition("/")[2]
-        row = AttemptRow(
-            id=f"{slug}-{secrets.token_hex(4)}",
-            scenario=loaded.id,
-            content=str(loaded.files.content),
-            version=loaded.settings.version,
-            content_hash=loaded.content_hash,
-            seed=variant.seed,
-            variant=variants.dump(variant),
-            purpose=self.purpose,
-            learner=manifest.learner,
-        )
+        row = self._new_row(loaded, variant, learner=manifest.learner, mark=4)  # many at a time
         with tempfile.TemporaryDirectory(prefix="internbox-regrade-") as folder:
             handed = self._laid_out(submission, loaded, images, Path(folder))
             with self.store.lock(row.id):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-import secrets
 import tempfile
 import time
 import zipfile
@@ -36,6 +35,7 @@ from sandbox.handin.shapes import (
     data_part,
     index_part,
 )
+from sandbox.paths import replacing
 from sandbox.store import AttemptRow
 
 if TYPE_CHECKING:
@@ -227,19 +227,15 @@ def _code(row: AttemptRow) -> str:
 
 def _write(file: Path, manifest: Manifest, work: Path) -> None:
     """Under another name first: a kill leaves no half of a submission."""
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as packed:
+        with replacing(file) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as packed:
             packed.writestr(MANIFEST, msgspec.json.encode(manifest))
             for name in manifest.parts:
                 packed.write(work / Path(name).name, name)
-        draft.replace(file)
     except OSError as error:
         raise UsageError(
             f"{file} cannot be written: {error.strerror or error}", hint="name another with --out"
         ) from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:

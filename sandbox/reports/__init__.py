@@ -8,6 +8,7 @@ from pathlib import Path
 from sandbox.errors import UsageError
 from sandbox.grading.results import Grade
 from sandbox.grading.runs import RunReport
+from sandbox.paths import replacing
 
 __all__ = ["FORMS", "RUN_FORMS", "render", "render_run", "write", "write_run"]
 
@@ -63,17 +64,9 @@ def write_text(content: str, path: Path) -> None:
         if path.is_symlink() or (path.exists() and not path.is_file()):
             path.write_text(content, encoding="utf-8")
         else:
-            _replace(path, content)
+            with replacing(path) as draft:
+                draft.write_text(content, encoding="utf-8")
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written: {error.strerror or error}", hint="name another file"
         ) from None
-
-
-def _replace(path: Path, content: str) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        draft.write_text(content, encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

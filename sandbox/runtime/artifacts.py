@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import shutil
 import socket
 import tomllib
@@ -18,6 +17,7 @@ import msgspec
 
 from sandbox.errors import ContentError, ImageError
 from sandbox.models import Artifact
+from sandbox.paths import replacing
 from sandbox.runtime.base import Progress
 
 FOLDER = "INTERNBOX_ARTIFACTS"
@@ -142,20 +142,17 @@ def fetch(artifact: Artifact, architecture: str, cache_folder: Path, progress: P
 
 def _download(url: str, target: Path, artifact: Artifact) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     if urlsplit(url).scheme != "https":
         raise ContentError(f"{artifact.name}: {url} is not an https address", hint="use https://")
     try:
         with (
             urllib.request.urlopen(url, timeout=DOWNLOAD_SECONDS) as answer,  # noqa: S310 - https
+            replacing(target) as draft,
             draft.open("wb") as file,
         ):
             shutil.copyfileobj(answer, file)
-        draft.replace(target)
     except OSError as error:
         raise ImageError(
             f"{artifact.name} {artifact.version} could not be downloaded from {url}: {error}",
             hint=f"fetch that file elsewhere and put it into ${FOLDER}",
         ) from error
-    finally:
-        draft.unlink(missing_ok=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
 from sandbox.errors import ImageError, UsageError
-from sandbox.paths import Home, builtin_content
+from sandbox.paths import Home, builtin_content, replacing
 from sandbox.runtime import images, pulling, sources
 from sandbox.runtime.base import Progress
 from sandbox.runtime.engine import Engine
@@ -39,17 +38,16 @@ def save(
     images.ensure(engine, folders, content, wanted, progress)
     references = _references(engine, content, wanted)
     progress(f"saving {len(references)} images to {path} …")
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     api = engine.patient
-    try:
-        with engine.doing(f"saving images to {path}"), draft.open("wb") as file:
-            answer = api._get(api._url("/images/get"), params={"names": references}, stream=True)
-            api._raise_for_status(answer)
-            for chunk in answer.iter_content(1 << 20):
-                file.write(chunk)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with (
+        replacing(path) as draft,
+        engine.doing(f"saving images to {path}"),
+        draft.open("wb") as file,
+    ):
+        answer = api._get(api._url("/images/get"), params={"names": references}, stream=True)
+        api._raise_for_status(answer)
+        for chunk in answer.iter_content(1 << 20):
+            file.write(chunk)
     return references
 
 

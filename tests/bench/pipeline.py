@@ -7,22 +7,14 @@ from collections.abc import Iterator
 from figures import Figure, figure
 from stage import Stage
 
+from sandbox.paths import ScenarioFiles, builtin_content
+
 LIMIT = 8.0
-FIX = """\
-#!/usr/bin/env bash
-set -euo pipefail
-sudo mkdir -p /etc/systemd/system/print-log.service.d
-printf '[Service]\\nUnsetEnvironment=TZ\\n' |
-    sudo tee /etc/systemd/system/print-log.service.d/zz-local-time.conf > /dev/null
-sudo systemctl daemon-reload
-sudo systemctl restart print-log
-"""
+FIX = ScenarioFiles(builtin_content(), "linux/first-day").solution("zone-unset") / "mend.sh"
 
 
 def one_scenario(stage: Stage, repeats: int) -> Iterator[Figure]:
-    fix = stage.root / "desk.sh"
-    fix.write_text(FIX)
-    call = ("run", "linux/first-day", "--fix", f"desk={fix}", "--seed", "bench", "-q")
+    call = ("run", "linux/first-day", "--fix", f"desk={FIX}", "--seed", "bench", "-q")
     stage.call(*call)  # warm: images looked at, tools volume known
     yield figure(
         "run one scenario",

@@ -17,19 +17,13 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from sandbox.attempts import Labs
+from sandbox.paths import ScenarioFiles, builtin_content
 from tests.integration.conftest import BIN, FIRST_DAY, Internbox, eventually, owned
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
-MEND = """\
-#!/usr/bin/env bash
-set -euo pipefail
-sudo mkdir -p /etc/systemd/system/print-log.service.d
-printf '[Service]\\nUnsetEnvironment=TZ\\n' |
-    sudo tee /etc/systemd/system/print-log.service.d/zz-local-time.conf > /dev/null
-sudo systemctl daemon-reload
-sudo systemctl restart print-log
-"""
+FIRST = ScenarioFiles(builtin_content(), "linux/first-day")
+MEND = (FIRST.solution("zone-unset") / "mend.sh").read_text()
 SOLUTION = """\
 title = "In two steps"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tarfile
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from sandbox.runtime.docker import DockerRuntime
 
 NETWORKD = "[Match]\nName={nic}\n[Network]\nAddress={address}\nLinkLocalAddressing=no\n"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard() -> None:
+    """A shell turns it off for what runs in the background, and the commands that tests start
+    would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ def test_the_program_has_its_list(hosts, params):
     tariff, app = hosts["tariff"], hosts["app"]
     rest = tariff.read("/srv/tariff/current.csv").partition("\n")[2]
     tariff.put("/srv/tariff/current.csv", f"# edition {edition}\n{rest}")
-    run = app.run("systemctl start fetch-tariff.service", timeout=15)
+    run = app.run("systemctl restart fetch-tariff.service", timeout=15)
     assert run.rc == 0, "fetch-tariff.service ends with an error: see /var/log/fetch-tariff.log"
     assert edition in app.read("/srv/quotes/current.csv"), (
         "fetch-tariff says that it was well, but the list on app is not the one the service has"

@@ -82,10 +82,9 @@ def doctor(app: App, fix: bool, probe: bool, yes: bool) -> int:
     app.out.progress("looking at this computer")
     findings = checks.examine(bench)
     if fix:
-        for finding in findings:
-            if finding.state == "fixable" and _may(app, finding, yes):
-                app.out.talk(f"{finding.name}: {checks.mend(bench, finding)}")
-        findings = checks.examine(bench)
+        findings = checks.mend_all(
+            bench, findings, may=lambda finding: _may(app, finding, yes), told=app.out.talk
+        )
     trials = checks.probe(bench) if probe else []
     if app.out.is_json:
         app.out.dump(checks.Examined(findings, trials))

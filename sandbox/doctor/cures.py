@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sandbox.doctor.bench import Bench, Finding
-from sandbox.doctor.checks import GENEROUS_INSTANCES
+from sandbox.doctor.checks import GENEROUS_INSTANCES, examine
 from sandbox.errors import EngineError, InternboxError
 
 START_SECONDS = 60.0
@@ -18,6 +18,28 @@ KEPT = "/etc/sysctl.d/90-internbox.conf"
 def mend(bench: Bench, finding: Finding) -> str:
     """Do what the finding asks for; what was done, in words. Raises EngineError."""
     return CURES[finding.fix](bench)
+
+
+def mend_all(
+    bench: Bench,
+    findings: list[Finding],
+    *,
+    may: Callable[[Finding], bool],
+    told: Callable[[str], None],
+) -> list[Finding]:
+    """Mends all that `may` allows; what is found afterwards. Raises EngineError.
+
+    Only an engine that runs shows which images it lacks, so there are rounds, until one brings
+    up nothing new.
+    """
+    tried: set[str] = set()
+    while todo := [row for row in findings if row.state == "fixable" and row.fix not in tried]:
+        for finding in todo:
+            tried.add(finding.fix)
+            if may(finding):
+                told(f"{finding.name}: {mend(bench, finding)}")
+        findings = examine(bench)
+    return findings
 
 
 def start_engine(bench: Bench) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.doctor import Finding, mend
+from sandbox.doctor import Finding, examine, mend, mend_all
 from sandbox.doctor.cures import CURES
 from sandbox.errors import EngineError
 from sandbox.runtime.base import ImageState
@@ -130,3 +130,44 @@ def test_every_fix_that_a_check_names_exists() -> None:
     for name in CURES:
         assert f'fix="{name}"' in source
     assert source.count("fix=") == len(CURES)
+
+
+# --- all of them
+
+
+@pytest.fixture
+def bare(bench: Any, engine: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """No engine is installed; the one that is installed lacks an image."""
+    bench.programs -= {"dockerd"}
+    bench.states = [ImageState("web", "internbox/web:1", False)]
+    engine.silent = 10**9
+
+    def install(command: list[str], *, timeout: float = 600) -> str:
+        bench.ran.append(command)
+        engine.silent = 0
+        return ""
+
+    def build(_content: object, _names: object, _progress: object) -> None:
+        bench.states = [ImageState("web", "internbox/web:1", True)]
+
+    monkeypatch.setattr(bench, "run", install)
+    monkeypatch.setattr(engine, "ensure_images", build)
+    return bench
+
+
+def test_what_only_a_running_engine_shows_is_mended_too(bare: Any) -> None:
+    told: list[str] = []
+    found = mend_all(bare, examine(bare), may=lambda _: True, told=told.append)
+
+    assert [row.name for row in found if row.state in ("bad", "fixable")] == []
+    assert told[-1] == "images: built web"
+
+
+def test_what_may_not_be_mended_is_asked_about_once(bare: Any) -> None:
+    asked: list[str] = []
+    found = mend_all(
+        bare, examine(bare), may=lambda row: bool(asked.append(row.fix)), told=pytest.fail
+    )
+
+    assert asked == ["install-engine"]
+    assert [row.fix for row in found if row.state == "fixable"] == ["install-engine"]

@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from sandbox.errors import InternboxError
 from sandbox.grading import note
 from sandbox.grading.results import Grade
 from sandbox.handin.proving import Both, survives
+from sandbox.pacing import paced
 from sandbox.proven import Kept
 from sandbox.steps import Steps
 
@@ -59,8 +59,7 @@ def run(
         cells.append(_cell(case, begun, False, f"could not grade: {error.message}", []))
     finally:
         if attempt and not keep:
-            labs.stop([attempt])
-            labs.store.forget(attempt)
+            labs.forget(attempt)
     return cells
 
 
@@ -259,19 +258,13 @@ def _run_all(
             own.labs = Both(labs.home, content=labs.content, runtime=labs.runtime, purpose=purpose)
         return run(own.labs, case, **settings)
 
-    with ThreadPoolExecutor(jobs or 4 * (os.cpu_count() or 2)) as pool:  # cells mostly wait
-        futures = {pool.submit(one, case): case for case in todo}
-        try:
-            for number, future in enumerate(as_completed(futures), start=1):
-                for cell in future.result():
-                    kept.keep(futures[future], cell)
-                    mark = "ok  " if cell.ok else "FAIL"
-                    progress(
-                        f"{number:4}/{len(todo)} {mark} {cell.scenario} {cell.label}"
-                        + ("" if cell.ok else f"\n      expected {cell.expected}")
-                        + ("" if cell.ok else f"\n      got {cell.got}")
-                    )
-                    yield cell
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    for number, (case, found) in enumerate(paced(one, todo, jobs=jobs), start=1):
+        for cell in found:
+            kept.keep(case, cell)
+            mark = "ok  " if cell.ok else "FAIL"
+            progress(
+                f"{number:4}/{len(todo)} {mark} {cell.scenario} {cell.label}"
+                + ("" if cell.ok else f"\n      expected {cell.expected}")
+                + ("" if cell.ok else f"\n      got {cell.got}")
+            )
+            yield cell

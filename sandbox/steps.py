@@ -6,6 +6,7 @@ import base64
 import re
 import select
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sandbox import readiness, rendering, ssh, topology
 from sandbox.errors import ContentError, MachineError, Unreachable
 from sandbox.models import Solution, Step
 from sandbox.runtime.base import ConsoleStream
-from sandbox.topology import Bringer, LabRecord
+from sandbox.topology import Bringer, HostRecord, LabRecord
 
 STEP_SECONDS = 180.0
 LOGIN_SECONDS = 30.0
@@ -64,6 +65,7 @@ class Steps:
 
     def apply(self, solution: Solution) -> None:
         """All steps in order; StepFailed with the output of a script that fails."""
+        self.settle()
         for step in solution.steps:
             if step.script:
                 self._script(step)
@@ -71,6 +73,15 @@ class Steps:
                 self.reboot(step.host)
             if step.wait:
                 time.sleep(step.wait)
+
+    def settle(self) -> None:
+        """Waits until the machines' first boot is over, as it is for whoever reads the ticket
+        first: `systemctl start` would join what still starts, and fail with it."""
+        topology.in_parallel(self._settle, self.record.visible())
+
+    def _settle(self, host: HostRecord) -> None:
+        with suppress(Unreachable, ssh.CommandTimeout), self._grader_link(host.host) as link:
+            readiness.settle(link)
 
     def run(self, host: str, name: str, text: str) -> None:
         """Runs one script, given as text, as the learner over SSH."""

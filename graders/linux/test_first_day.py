@@ -34,7 +34,7 @@ def assert_service_runs(desk):
     assert state == "active", f"the service print-log is {state}: it is what watches the printer"
 
 
-@pytest.mark.check("log-time", points=60, within=15)
+@pytest.mark.check("log-time", points=60, within=5)
 def test_new_lines_carry_local_time(hosts, params, anchor):
     """New lines in the log carry local time."""
     desk = hosts["desk"]
@@ -45,7 +45,7 @@ def test_new_lines_carry_local_time(hosts, params, anchor):
     assert_is_now(stamp(last.stdout), f"the last line of {LOG}", anchor)
 
 
-@pytest.mark.check("status-page", points=40, within=15)
+@pytest.mark.check("status-page", points=40, within=5)
 def test_the_status_page_carries_local_time(hosts, anchor):
     """The status page for the corridor's screen carries local time."""
     desk = hosts["desk"]

@@ -45,6 +45,12 @@ class Labs(Working):
                     self.store.move(row.id, "stopped")
         return [row.id for row in rows]
 
+    def forget(self, attempt: str) -> None:
+        """Removes the machines of an attempt, its record and its keys: all there is of it."""
+        self.stop([attempt])
+        self.store.forget(attempt)
+        shutil.rmtree(self.home.attempt(attempt).root, ignore_errors=True)
+
     def status(self, *, memory: bool = True) -> list[StatusRow]:
         """What lives, and in which state the engine has it."""
         self._notice_interrupted()

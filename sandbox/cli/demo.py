@@ -40,8 +40,7 @@ def demo(app: App, scenario: str, seed: str | None) -> int:
         solved = _graded(app, attempt)
     finally:
         app.out.progress("removing the machines")
-        app.labs.stop([attempt])
-        app.labs.store.forget(attempt)
+        app.labs.forget(attempt)
     return 0 if unsolved.score == 0 and solved.outcome == "passed" else 1
 
 

@@ -41,8 +41,8 @@ MACHINES_DOING = (
 
 MARKERS = (
     "scenario(id): the scenario that this module grades",
-    "check(id, points, within=0, needs=None): a graded statement",
-    "guard(id, cap, within=0): a statement that must stay true",
+    "check(id, points, within=0, needs=None, seconds=60): a graded statement",
+    "guard(id, cap, within=0, seconds=60): a statement that must stay true",
 )
 
 
@@ -94,8 +94,8 @@ class GraderPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         statement = self._statements[item.nodeid]
-        seconds = self._within(statement) + self._request.statement_seconds
-        self._clock.deadline = time.monotonic() + seconds
+        longest = statement.seconds or self._request.statement_seconds
+        self._clock.deadline = time.monotonic() + self._within(statement) + longest
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool:

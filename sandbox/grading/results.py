@@ -38,7 +38,7 @@ class Request(Struct, frozen=True, kw_only=True):
     company: Company
     hosts: list[HostAccess]
     connect_seconds: float = 10.0
-    statement_seconds: float = 60.0  # the longest that one check or guard may take
+    statement_seconds: float = 60.0  # the longest that one may take that does not say
     patience_seconds: float = 3600.0  # the longest wait for a statement, whatever its `within`
     failed_before: list[str] = []  # ids of statements that failed before the reboot
 

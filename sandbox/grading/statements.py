@@ -34,6 +34,7 @@ class Statement:
     guard: bool
     value: int  # a check's points, a guard's cap
     within: float
+    seconds: float = 0.0  # the longest that it may take; 0: as long as others
     needs: tuple[str, ...] = ()
 
 
@@ -74,26 +75,34 @@ def _statement(item: pytest.Item) -> Statement:
 
 
 def _check_values(
-    id: str, *, points: int, within: float = 0, needs: str | Sequence[str] | None = None
+    id: str,
+    *,
+    points: int,
+    within: float = 0,
+    needs: str | Sequence[str] | None = None,
+    seconds: float = 0,
 ) -> dict[str, Any]:
     needed = (needs,) if isinstance(needs, str) else tuple(needs or ())
     if type(points) is not int or not 0 < points <= FULL:
         raise TypeError(f"points is {points!r}, not a whole number from 1 to {FULL}")
-    return _common(id, within) | {"guard": False, "value": points, "needs": needed}
+    return _common(id, within, seconds) | {"guard": False, "value": points, "needs": needed}
 
 
-def _guard_values(id: str, *, cap: int, within: float = 0) -> dict[str, Any]:
+def _guard_values(
+    id: str, *, cap: int, within: float = 0, seconds: float = 0
+) -> dict[str, Any]:
     if type(cap) is not int or not 0 <= cap < FULL:
         raise TypeError(f"cap is {cap!r}, not a whole number from 0 to {FULL - 1}")
-    return _common(id, within) | {"guard": True, "value": cap}
+    return _common(id, within, seconds) | {"guard": True, "value": cap}
 
 
-def _common(id: str, within: float) -> dict[str, Any]:
+def _common(id: str, within: float, seconds: float) -> dict[str, Any]:
     if not isinstance(id, str) or not id:
         raise TypeError("the first argument is the id, a text")
-    if isinstance(within, bool) or not isinstance(within, int | float) or within < 0:
-        raise TypeError(f"within is {within!r}, not a number of seconds")
-    return {"id": id, "within": float(within)}
+    for name, value in (("within", within), ("seconds", seconds)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise TypeError(f"{name} is {value!r}, not a number of seconds")
+    return {"id": id, "within": float(within), "seconds": float(seconds)}
 
 
 def _consistent(statements: Sequence[Statement]) -> None:

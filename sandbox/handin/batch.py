@@ -10,7 +10,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,6 +26,7 @@ from sandbox.handin.lms import Finds, Found, Ignored
 from sandbox.handin.reading import Submission
 from sandbox.handin.regrading import Regrading
 from sandbox.handin.roster import HandedOut
+from sandbox.pacing import paced
 from sandbox.paths import replacing
 
 Status = Literal["same", "differs", "new", "refused", "ungraded"]
@@ -120,16 +120,10 @@ class _Batch:
 
     def run(self, finds: Finds, progress: Callable[[str], None]) -> Iterator[Regraded]:
         todo = finds.submissions
-        with ThreadPoolExecutor(self.options.jobs or 2 * (os.cpu_count() or 2)) as pool:
-            futures = [pool.submit(self._one, found) for found in todo]
-            try:
-                for number, future in enumerate(as_completed(futures), start=1):
-                    result = future.result()
-                    progress(f"{number:4}/{len(todo)} {line(result)}")
-                    yield result
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        results = paced(self._one, todo, jobs=self.options.jobs)
+        for number, (_, result) in enumerate(results, start=1):
+            progress(f"{number:4}/{len(todo)} {line(result)}")
+            yield result
 
     @property
     def _mine(self) -> Regrading:

@@ -177,9 +177,7 @@ class Run:
         try:
             return self._fixed_and_graded(labs, plan, attempt, tell)
         finally:
-            labs.stop([attempt])
-            labs.store.forget(attempt)
-            shutil.rmtree(labs.home.attempt(attempt).root, ignore_errors=True)
+            labs.forget(attempt)
 
     def _fixed_and_graded(self, labs: Labs, plan: Plan, attempt: str, tell: Progress) -> RunGrade:
         bringer, record = labs.machines(attempt)

@@ -41,6 +41,7 @@ class Applier:
     def apply(self, actions: tuple[Action, ...]) -> Applied:
         """All in order. Whatever is wrong with a step is in the answer, never raised."""
         applied = Applied()
+        self.steps.settle()
         for action in actions:
             self.progress(f"{action.name} on {action.host}")
             try:

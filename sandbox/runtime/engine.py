@@ -28,6 +28,7 @@ class Engine:
     def __init__(self, endpoint: EngineEndpoint) -> None:
         self.endpoint = endpoint
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._clients: dict[int, Any] = {}
         self._facts: dict[str, Any] | None = None
         self._clock_ahead = 0.0
@@ -100,15 +101,16 @@ class Engine:
 
     def facts(self) -> dict[str, Any]:
         """The engine's `docker info`, asked once."""
-        if self._facts is None:
-            api = self.api
-            with self.doing("asking the engine about itself"):
-                before = time.time()
-                facts = api.info()
-                middle = (before + time.time()) / 2
-            self._clock_ahead = _epoch(facts.get("SystemTime", "")) - middle
-            self._facts = facts
-        return self._facts
+        api = self.api
+        with self._asking:  # several threads want it first, and it takes the engine a while
+            if self._facts is None:
+                with self.doing("asking the engine about itself"):
+                    before = time.time()
+                    facts = api.info()
+                    middle = (before + time.time()) / 2
+                self._clock_ahead = _epoch(facts.get("SystemTime", "")) - middle
+                self._facts = facts
+            return self._facts
 
     def clock(self) -> float:
         """The engine's own time, epoch seconds."""

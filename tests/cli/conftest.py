@@ -201,6 +201,9 @@ class FakeLabs:
         self.did("stop", refs, everything)
         return refs or [ATTEMPT]
 
+    def forget(self, attempt: str) -> None:
+        self.did("forget", attempt)
+
     def status(self) -> list[StatusRow]:
         self.did("status")
         return self.running

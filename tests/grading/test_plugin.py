@@ -118,6 +118,7 @@ BROKEN = {
     "two markers": (check("pass").replace("@", '@pytest.mark.guard("g", cap=1)\n@', 1), "or a"),
     "points short of 100": (check("pass", marker="points=99"), "the points sum to 99, not 100"),
     "points as text": (check("pass", marker='points="100"'), "points is '100'"),
+    "bad seconds": (check("pass", marker="points=100, seconds=-1"), "seconds is -1, not a number"),
     "no points": (check("pass", marker="within=1"), "missing 1 required keyword-only"),
     "an unknown option": (check("pass", marker="points=100, retries=3"), "retries"),
     "the same id twice": (
@@ -220,6 +221,12 @@ def test_slow_machines_fail_a_check_at_its_deadline(grading: Grading, sshd: Serv
     body = 'for _ in range(100):\n    hosts["web"].run("sleep 0.5")'
     result = grading(check(body, args="hosts"), hosts=[sshd.access()], statement_seconds=3.0)
     assert result.checks[0].message.startswith("web hangs")
+
+
+def test_a_check_that_says_so_may_take_longer(grading: Grading, sshd: Server) -> None:
+    body = 'for _ in range(4):\n    hosts["web"].run("sleep 0.5")'
+    text = check(body, args="hosts", marker="points=100, seconds=20")
+    assert grading(text, hosts=[sshd.access()], statement_seconds=1.0).checks[0].passed
 
 
 def test_a_machine_that_cannot_be_reached_fails_its_checks(grading: Grading, sshd: Server) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from sandbox.attempts import Labs
 from sandbox.cases import HANDED_IN, Case, Cell, honest_day
+from sandbox.decoding import decode
 from sandbox.paths import replacing
 
 OTHER_PARTS = ("__pycache__", "cli", "reports", "doctor", "builtin", "running", "codes.py")
@@ -54,7 +55,7 @@ class Kept:
         kinds = [case.kind, *([HANDED_IN] if handed_in and case.handed_in else [])]
         try:
             found = [self._path(case, kind).read_bytes() for kind in kinds]
-            cells = [msgspec.json.decode(text, type=Cell) for text in found]
+            cells = [decode(text, Cell) for text in found]
         except (OSError, msgspec.DecodeError):
             return []
         return [msgspec.structs.replace(cell, cached=True) for cell in cells]

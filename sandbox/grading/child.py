@@ -14,6 +14,7 @@ from types import TracebackType
 
 import msgspec
 
+from sandbox.decoding import decode
 from sandbox.errors import GraderError
 from sandbox.grading import safe
 from sandbox.grading.results import Broken, ChildReport, PhaseResult, Request
@@ -107,7 +108,7 @@ class Child:
     def _result(self, code: int) -> PhaseResult:
         try:
             with self._results.open("rb") as file:
-                report = msgspec.json.decode(file.read(RESULTS_LIMIT), type=ChildReport)
+                report = decode(file.read(RESULTS_LIMIT), ChildReport)
         except (OSError, msgspec.DecodeError):
             raise self._error(
                 f"{self._grader}: the grader's process ended without results (exit code {code})"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from sandbox.decoding import decode
 from sandbox.errors import Unreachable
 from sandbox.grading import limits, safe, statements
 from sandbox.grading.machine import Clock, Host, HungError
@@ -88,7 +89,7 @@ class GraderPlugin:
         line = self._next_request()
         if self._broken:
             return True
-        self._begin(msgspec.json.decode(line, type=Request))
+        self._begin(decode(line, Request))
         return None
 
     @pytest.hookimpl(tryfirst=True)

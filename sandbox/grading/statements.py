@@ -88,9 +88,7 @@ def _check_values(
     return _common(id, within, seconds) | {"guard": False, "value": points, "needs": needed}
 
 
-def _guard_values(
-    id: str, *, cap: int, within: float = 0, seconds: float = 0
-) -> dict[str, Any]:
+def _guard_values(id: str, *, cap: int, within: float = 0, seconds: float = 0) -> dict[str, Any]:
     if type(cap) is not int or not 0 <= cap < FULL:
         raise TypeError(f"cap is {cap!r}, not a whole number from 0 to {FULL - 1}")
     return _common(id, within, seconds) | {"guard": True, "value": cap}

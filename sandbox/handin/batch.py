@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 
 from sandbox import __version__, scenarios
 from sandbox.attempts import silent
+from sandbox.decoding import decode
 from sandbox.errors import InternboxError, Refused
 from sandbox.grading.results import Grade
 from sandbox.handin import lms, reading
@@ -277,7 +278,7 @@ class Kept:
 
     def find(self) -> Grade | None:
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=Grade)
+            return decode(self.path.read_bytes(), Grade)
         except (OSError, msgspec.MsgspecError):
             return None
 

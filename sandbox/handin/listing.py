@@ -14,6 +14,7 @@ from typing import IO, BinaryIO, Literal
 import msgspec
 from msgspec import Struct
 
+from sandbox.decoding import decode
 from sandbox.handin.shapes import Kind
 from sandbox.paths import replacing
 from sandbox.runtime.base import Runtime
@@ -85,7 +86,7 @@ def of_image(runtime: Runtime, reference: str, folder: Path) -> Listing:
 
 def _read(kept: Path) -> Listing:
     try:
-        return msgspec.json.decode(kept.read_bytes(), type=Listing)
+        return decode(kept.read_bytes(), Listing)
     except (OSError, msgspec.MsgspecError):
         return {}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from sandbox.decoding import decode
 from sandbox.errors import Refused
 from sandbox.handin import acl
 from sandbox.handin.shapes import (
@@ -101,9 +102,9 @@ def _manifest(packed: SafeZip, limits: Limits) -> Manifest:
         raise Refused("it is no submission: it holds no manifest.json")
     text = packed.read(MANIFEST, limits.manifest)
     try:
-        if msgspec.json.decode(text, type=FormatOnly).format != FORMAT:
+        if decode(text, FormatOnly).format != FORMAT:
             raise Refused("it was made by another version of internbox, whose form is not known")
-        manifest = msgspec.json.decode(text, type=Manifest)
+        manifest = decode(text, Manifest)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise Refused(f"its manifest is not one: {error}") from None
     if not SEED.fullmatch(manifest.seed):
@@ -137,7 +138,7 @@ def _check_parts(packed: SafeZip, manifest: Manifest) -> None:
 def _index(packed: SafeZip, host: str, limits: Limits) -> HostIndex:
     text = packed.read(index_part(host), limits.index)
     try:
-        index = msgspec.json.decode(text, type=HostIndex)
+        index = decode(text, HostIndex)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise Refused(f"{index_part(host)} is not a list of files: {error}") from None
     if index.host != host:

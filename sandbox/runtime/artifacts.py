@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from sandbox.decoding import convert
 from sandbox.errors import ContentError, ImageError
 from sandbox.models import Artifact
 from sandbox.paths import replacing
@@ -39,7 +40,7 @@ def read(folder: Path) -> list[Artifact]:
         return []
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
-        return msgspec.convert(found, ArtifactsToml).artifact
+        return convert(found, ArtifactsToml).artifact
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ContentError(
             f"{path}: {error}", hint="[[artifact]] has name, version, urls, sha256, license"

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from sandbox import __version__
+from sandbox.decoding import decode
 from sandbox.errors import ContentError, UsageError
 from sandbox.models import (
     Company,
@@ -259,7 +260,7 @@ def _remembered(index: Path | None) -> dict[str, _Entry]:
     if index is None:
         return {}
     try:
-        read_back = msgspec.json.decode(index.read_bytes(), type=_Index)
+        read_back = decode(index.read_bytes(), _Index)
     except (OSError, msgspec.MsgspecError):
         return {}  # none yet, or of another version
     return read_back.entries if read_back.version == __version__ else {}

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from sandbox.decoding import convert
 from sandbox.errors import ContentError
 
 Model = TypeVar("Model")
@@ -28,7 +29,7 @@ class TomlFile:
     def into(self, model: type[Model]) -> Model:
         """The file as a `model`; ContentError names file, line, key and cure."""
         try:
-            return msgspec.convert(self.data, model)
+            return convert(self.data, model)
         except msgspec.ValidationError as error:
             raise self._explained(str(error), model) from None
 
@@ -174,7 +175,7 @@ def _locate(data: Any, model: type[Any], message: str, path: str) -> Keys:
 
 def _complaint(data: Any, model: type[Any]) -> str:
     try:
-        msgspec.convert(data, model)
+        convert(data, model)
     except msgspec.ValidationError as error:
         return str(error)
     return ""

@@ -6,6 +6,8 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from sandbox.decoding import decode
+
 State = Literal["starting", "running", "grading", "stopped", "interrupted", "given-up"]
 LIVING: tuple[State, ...] = ("starting", "running", "grading", "interrupted")
 
@@ -33,7 +35,7 @@ class AttemptRow(msgspec.Struct, frozen=True, kw_only=True):
 
     def lab_as(self, shape: type[T]) -> T:
         """The lab decoded as `shape` (dataclass, Struct, dict …)."""
-        return msgspec.json.decode(self.lab, type=shape)
+        return decode(self.lab, shape)
 
 
 class GradeRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +48,7 @@ class GradeRow(msgspec.Struct, frozen=True, kw_only=True):
     body: str
 
     def body_as(self, shape: type[T]) -> T:
-        return msgspec.json.decode(self.body, type=shape)
+        return decode(self.body, shape)
 
 
 class HintRow(msgspec.Struct, frozen=True, kw_only=True):

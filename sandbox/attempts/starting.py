@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sandbox.variants import Variant
 
 FIRST = "linux/first-day"
+RESET = "reset"  # an event: it began anew
 
 
 class Starting(Finding):
@@ -111,7 +112,7 @@ class Starting(Finding):
             self.store.move(row.id, "starting")
             self.store.save_lab(row.id, {})  # a kill from here on leaves no machines to believe in
             try:
-                self.store.event(row.id, "reset")
+                self.store.event(row.id, RESET)
                 self.runtime.remove(row.id)
                 self._bring_up(row, loaded, variant)
             except BaseException:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sandbox import scenarios
 from sandbox.attempts.shapes import Attempt, HistoryRow, StatusRow
+from sandbox.attempts.starting import RESET
 from sandbox.attempts.working import Working
 from sandbox.errors import Busy, UsageError
 
@@ -124,7 +125,7 @@ class Labs(Working):
 
     def _tidy(self, row: AttemptRow) -> list[Leftover]:
         """Ends an attempt that never finished starting; removes what only a grade needs."""
-        if orphaned(row.purpose) or (row.lab == "{}" and not self.store.events(row.id)):
+        if orphaned(row.purpose) or (row.lab == "{}" and not self._was_reset(row)):
             self.store.forget(row.id)
         elif row.lab == "{}":
             self.store.move(row.id, "stopped")  # a reset: its hints and grades stay on record
@@ -134,6 +135,9 @@ class Labs(Working):
                 *self.runtime.remove(row.id, role="probe"),
             ]
         return []
+
+    def _was_reset(self, row: AttemptRow) -> bool:
+        return any(event.name == RESET for event in self.store.events(row.id))
 
     def _attempt_folders(self) -> list[Path]:
         root = self.home.root / "attempts"

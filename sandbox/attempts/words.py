@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sandbox.grading.results import NoteResult
     from sandbox.variants import Variant
 
+DEBRIEF = "debrief"  # an event: it was opened
+
 
 class Words(Finding):
     """ticket, hint, note and debrief; none of them needs the engine."""
@@ -104,4 +106,8 @@ class Words(Finding):
                 f"the debrief of {row.id} opens after its grade",
                 hint=f"internbox grade {row.id}, or internbox give-up {row.id}",
             )
+        self.store.event(row.id, DEBRIEF)
         return rendering.debrief(self._loaded(row), self._variant(row))
+
+    def _debrief_read(self, row: AttemptRow) -> bool:
+        return any(event.name == DEBRIEF for event in self.store.events(row.id))

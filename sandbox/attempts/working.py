@@ -144,6 +144,7 @@ class Working(Starting, Words):
             learner=row.learner,
             salt=salt,
             hints_cost=sum(hint.cost for hint in self.store.hints(row.id)),
+            debrief_read=self._debrief_read(row),
             note=self._judged(row, loaded, variant),
             tampered=taken.tampered,
             lost=taken.lost,

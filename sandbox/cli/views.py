@@ -176,6 +176,8 @@ def _sums(result: Grade) -> dict[str, str]:
     facts = {}
     if result.hints_cost:
         facts["hints"] = f"-{result.hints_cost}"
+    if result.debrief_read:
+        facts["debrief"] = "read before this grade"
     if result.note:
         facts["note"] = _note_line(result.note)
     elif result.kind == "grade":

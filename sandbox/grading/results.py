@@ -169,6 +169,7 @@ class Grade(Struct, frozen=True, kw_only=True):
     checks: list[CheckResult]
     guards: list[GuardResult]
     hints_cost: int = 0
+    debrief_read: bool = False  # the answer was read before this grade was taken
     note: NoteResult | None = None
     tampered: list[str] = []
     lost: dict[str, str] = {}  # host → why it counts as failed

@@ -128,6 +128,7 @@ class Regrading(Labs):
             learner=manifest.learner,
             salt=salt,
             hints_cost=self._hints_cost(row, len(manifest.hints)),
+            debrief_read=manifest.grade is not None and manifest.grade.debrief_read,
             note=self._judge(manifest.note, loaded, variant) if manifest.note else None,
             tampered=taken.tampered,
             lost=taken.lost,

@@ -17,6 +17,7 @@ import msgspec
 
 from sandbox import __version__, codes, readiness, ssh, topology
 from sandbox.attempts import Labs
+from sandbox.attempts.starting import RESET
 from sandbox.errors import MachineError, Unreachable, UsageError
 from sandbox.grading.results import Grade
 from sandbox.handin import changes, listing
@@ -170,7 +171,7 @@ class Submitting(Labs):
     def _last_grade(self, row: AttemptRow) -> Grade | None:
         """The last one since the attempt was started, or started over."""
         last = self.store.last_grade(row.id)
-        begun = [one.at for one in self.store.events(row.id) if one.name == "reset"]
+        begun = [one.at for one in self.store.events(row.id) if one.name == RESET]
         return last.body_as(Grade) if last and last.at > max(begun, default=0.0) else None
 
     def _described(

@@ -121,6 +121,7 @@ def properties(grade: Grade) -> dict[str, object]:
         "counts": grade.counts,
         "max": grade.max,
         "hints_cost": grade.hints_cost,
+        "debrief_read": grade.debrief_read,
         "note": "none" if grade.note is None else "accepted" if grade.note.accepted else "refused",
     }
 

@@ -156,6 +156,8 @@ def _remarks(grade: Grade) -> Iterator[str]:
         yield from [f"- … and {left} more"] if left > 0 else []
     if grade.hints_cost:
         yield f"Hints cost {grade.hints_cost} points."
+    if grade.debrief_read:
+        yield "The debrief was read before this grade."
     yield ""
 
 

@@ -26,6 +26,8 @@ def _lines(grade: Grade) -> Iterator[str]:
     yield from (f"tampered {safe.line(path)}" for path in grade.tampered)
     if grade.hints_cost:
         yield f"hints: -{grade.hints_cost}"
+    if grade.debrief_read:
+        yield "debrief: read before this grade"
     yield from _note(grade)
     yield f"{grade.outcome}: {grade.score} of {grade.max}" + (
         ", which counts 0 until an instructor accepts it" if grade.tampered else ""

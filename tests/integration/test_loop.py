@@ -158,6 +158,15 @@ def test_the_machine_works_on_after_the_grade(graded: Any, ssh: list[str]) -> No
     assert done.stdout == "active\n"
 
 
+def test_what_is_graded_from_then_on_says_that_it_was_read(
+    internbox: Internbox, graded: Any
+) -> None:
+    internbox("debrief")
+
+    assert graded[0]["debrief_read"] is False
+    assert internbox.json("check")["debrief_read"] is True
+
+
 def test_history_has_the_grade(internbox: Internbox, started: Any, graded: Any) -> None:
     (row,) = [one for one in internbox.json("history") if one["attempt"] == started["attempt"]]
 

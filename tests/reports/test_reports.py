@@ -268,3 +268,12 @@ def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_an_unknown_form_is_refused() -> None:
     with pytest.raises(UsageError, match="no report is called pdf"):
         reports.render(grade(), "pdf")
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [("text", "debrief: read before this grade"), ("markdown", "The debrief was read before")],
+)
+def test_a_grade_after_the_debrief_says_so(form: str, said: str) -> None:
+    assert said not in reports.render(grade(), form)
+    assert said in reports.render(grade(debrief_read=True), form)

@@ -55,6 +55,7 @@ class HostRecord(Struct, kw_only=True):
     learner_host_key: str = ""
     baseline: str = ""  # the measured boot of the prepared machine, before any learner
     since: float = 0.0  # the machine's clock when it was handed over
+    seal: str = ""  # the key of its boot reports: secret; "" in what an older version started
 
 
 class LabRecord(Struct, kw_only=True):
@@ -209,6 +210,7 @@ class Bringer:
                     place=placement.places[name],
                     grader_host_key=grader_key,
                     learner_host_key=login_key,
+                    seal=spec.seal,
                 )
                 for name, (spec, _, grader_key, login_key) in made.items()
             },
@@ -248,6 +250,7 @@ class Bringer:
             place=record.hosts[name].place,
             grader_host_key=grader_key,
             learner_host_key=login_key,
+            seal=spec.seal,
         )
         self.launch(host, spec, record)
         with self.prepare(host, online) as link:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sandbox import readiness, ssh, topology, variants
 from sandbox.errors import EngineError, InternboxError, MachineError, Unreachable
-from sandbox.grading import child, safe, tamper
+from sandbox.grading import child, safe, sealed, tamper
 from sandbox.grading.results import HostAccess, Phase, PhaseResult, Request
 from sandbox.runtime.failures import NoAnswer
 from sandbox.topology import Bringer, HostRecord, LabRecord
@@ -22,6 +22,7 @@ CONTROL_SECONDS = 10.0
 REACH_SECONDS = 5.0
 MEASURE_SECONDS = 120.0
 LISTING_BYTES = 64_000_000
+REPORT = f"{topology.BOOT}/report"
 CHECK_PATIENCE_SECONDS = 5.0  # a quick look waits only for what is just starting
 
 FELL_SILENT = "{host} does not answer, while another machine on the same engine does"
@@ -30,6 +31,8 @@ DID_NOT_COME_BACK = (
     "answers. Look at its console: internbox console {attempt} {host}"
 )
 UNMEASURED = "its programs could not be measured"
+FORGED = "what it says of its programs at boot is not what was measured"
+REPLAYED = "what it says of its programs at boot is of an earlier boot"
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,10 @@ class Taker:
     def grade(self) -> Taken:
         """Before and after a reboot, and what was done to the machines' tools.
 
-        Raises EngineError or GraderError when nothing can be said about the learner's work.
+        Raises EngineError, MachineError or GraderError when nothing can be said about the
+        learner's work.
         """
+        self._require_seals()
         started = self._starts()
         with self._prepared("before") as (start_child, fresh):
             topology.in_parallel(self._settle, self.record.visible())
@@ -262,6 +267,14 @@ class Taker:
 
     # --- tampering ----------------------------------------------------------------------------
 
+    def _require_seals(self) -> None:
+        if any(not host.seal for host in self.record.visible()):
+            raise MachineError(
+                f"{self.attempt} was started by an older version of internbox, and this one cannot "
+                "grade it",
+                hint=f"internbox reset {self.attempt} starts it again from the beginning",
+            )
+
     def _measure(self, lost: Collection[str]) -> tuple[list[str], dict[str, str]]:
         """What was tampered with, and machines that have fallen silent since the checks.
 
@@ -283,25 +296,42 @@ class Taker:
         return sorted(shown), silent
 
     def _tampered(self, host: HostRecord) -> list[str] | None:
-        """The paths; None when the machine did not tell all."""
+        """The paths; None when the machine did not tell all.
+
+        The boot is believed by its seal; what changed since, by a process inside the machine.
+        """
+        # asked after the checks, so that no boot they saw is later than the one told of
+        ended = self._ended(host)
         endpoint = topology.grader_endpoint(host, self.key)
         try:
             with ssh.connect(endpoint, deadline=CONTROL_SECONDS) as link:
-                boot = _told(link, f"cat {topology.BOOT}/report")
+                boot = sealed.opened(link.read(REPORT, LISTING_BYTES), host.seal)
                 now = _told(link, f"{topology.MACHINE} measure {host.since}")
-                if not tamper.later(boot + now, host.since):
-                    return []
-                live = _told(link, f"{topology.MACHINE} manifest")
+        except sealed.NotGenuine:
+            return [FORGED]
         except MachineError:
             return None
-        manifest = self.bringer.manifest(self.record.images[self._image(host)])
+        if boot.booted < ended:
+            return [REPLAYED]
+        listings = [boot.listing, now]
+        if not any(tamper.touched(one, host.baseline, host.since) for one in listings):
+            return []
         return tamper.tampered(
-            report=boot + now,
-            live=live,
-            manifest=manifest,
+            listings=listings,
+            manifest=self.bringer.manifest(self.record.images[self._image(host)]),
             baseline=host.baseline,
             since=host.since,
         )
+
+    def _ended(self, host: HostRecord) -> float:
+        """When the machine last went down: for the reboot of this grade, or later by itself."""
+        ended = self.bringer.runtime.ended(host.container)
+        if ended < host.since:
+            raise EngineError(
+                f"the engine does not say when {host.host} went down, so nothing was graded",
+                hint="internbox doctor, then grade again",
+            )
+        return ended
 
     def _image(self, host: HostRecord) -> str:
         return self.bringer.loaded.settings.hosts[host.host].image

@@ -6,15 +6,20 @@ A *listing* is text with a line for each inode, seven columns joined by tabs:
 
 ctime in epoch seconds, type one of `f d l` and others, mode octal, and in the last two columns
 `\\n`, `\\t` and `\\\\` stand for newline, tab and backslash. Lines that are not like that are
-passed over: a report never comes from the learner's processes, but may be cut off at its end.
+passed over.
+
+A listing holds what changed later than some instant. Of a folder that did it holds all children,
+and it always holds the measured places, both with `-` for content where they did not change: what
+is not there was deleted.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 OWN = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/lib64/", "/usr/libexec/")
 OWN_FILES = ("/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.conf")
@@ -37,6 +42,8 @@ GENERATED = re.compile(
     r"|^/usr/lib/udev/hwdb\.bin$"
     r"|^/usr/lib/systemd/catalog/"
 )
+PARENTS = ("/", "/usr", "/etc")  # of the measured places
+UNREAD = "-"  # content that was not looked at, or is too large
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of nothing
 _ESCAPED = re.compile(r"\\([nt\\])")
 _PLAIN = {"n": "\n", "t": "\t", "\\": "\\"}
@@ -57,6 +64,7 @@ class Entry:
         """The same thing, whenever it was put there. Links have no mode of their own."""
         return (
             other is not None
+            and self.content != UNREAD
             and (self.type, self.owner, self.content) == (other.type, other.owner, other.content)
             and (self.type == "l" or self.mode == other.mode)
         )
@@ -77,37 +85,28 @@ def entries(listing: str) -> Iterator[Entry]:
         yield Entry(ctime, kind, mode, fields[3], content if kind in "fl" else "", path)
 
 
-def later(listing: str, since: float) -> bool:
-    """Has anything been touched after `since` (epoch seconds)?"""
-    return any(entry.ctime > since for entry in entries(listing))
+def touched(listing: str, baseline: str, since: float) -> bool:
+    """Is there anything to judge: changed after `since` (epoch seconds), or a place gone?"""
+    told = {entry.path: entry.ctime for entry in entries(listing)}
+    places = {one.path for one in entries(baseline) if posixpath.dirname(one.path) in PARENTS}
+    return not places <= told.keys() or max(told.values(), default=0.0) > since
 
 
-def tampered(
-    *,
-    report: str,
-    live: str,
-    manifest: str,
-    baseline: str,
-    since: float,
-    removed: Collection[str] = (),
-) -> list[str]:
+def tampered(*, listings: Sequence[str], manifest: str, baseline: str, since: float) -> list[str]:
     """The paths that were tampered with, sorted.
 
-    report    inodes that changed, as measured at boot and now; each line is judged by itself
-    live      the full listing of the machine now; "" when no deletion is looked for
+    listings  what changed, as measured at boot and later: each is judged by itself
     manifest  the full listing of the clean image
-    baseline  the report of the prepared machine, before any learner: it overrides the manifest
+    baseline  the listing of the prepared machine, before any learner: it overrides the manifest
     since     when the machine was handed over, epoch seconds of its own clock
-    removed   paths of packages that the package manager has removed: their absence is clean
     """
     image = _Image.of(manifest, baseline)
-    found = {
-        entry.path for entry in entries(report) if entry.ctime > since and image.is_tampering(entry)
-    }
-    if live:
-        now = {entry.path: entry for entry in entries(live)}
-        gone = {path for path in image.own if path not in now and path not in removed}
-        found |= {path for path in gone if _folder_touched(path, now, since)}
+    found: set[str] = set()
+    for listing in listings:
+        told = {entry.path: entry for entry in entries(listing)}
+        changed = [entry for entry in told.values() if entry.ctime > since]
+        found.update(entry.path for entry in changed if image.is_tampering(entry))
+        found.update(_deleted(image.own, told, since))
     return sorted(found)
 
 
@@ -176,9 +175,22 @@ def _is_own(entry: Entry) -> bool:
     return own and entry.type in "fl" and not GENERATED.search(entry.path)
 
 
-def _folder_touched(path: str, now: Mapping[str, Entry], since: float) -> bool:
-    """Was it taken away since: the nearest folder that still is there has changed since."""
-    folder = posixpath.dirname(path)
-    while folder not in now and folder != "/":
-        folder = posixpath.dirname(folder)
-    return folder not in now or now[folder].ctime > since
+def _deleted(own: Iterable[str], told: Mapping[str, Entry], since: float) -> Iterator[str]:
+    """Paths of the image that a listing would hold, were they still there.
+
+    What went before `since` is the scenario's doing: a folder not changed after it holds what it
+    held then.
+    """
+
+    @cache
+    def is_gone(path: str) -> bool:
+        if path in told:
+            return False
+        folder = posixpath.dirname(path)
+        if folder in PARENTS:
+            return True
+        if folder not in told:
+            return is_gone(folder)
+        return told[folder].type != "d" or told[folder].ctime > since
+
+    return filter(is_gone, own)

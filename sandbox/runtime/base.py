@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -46,6 +47,11 @@ class WireSpec:
     gateway: str = ""
 
 
+def new_seal() -> str:
+    """A key for the seal of a machine's boot reports, as long as images/machine/src wants it."""
+    return secrets.token_hex(32)
+
+
 @dataclass(frozen=True)
 class MachineSpec:
     """All that is needed to create one machine; `image` is a full reference."""
@@ -68,6 +74,7 @@ class MachineSpec:
     replaces: bool = False  # whether what it holds may take the place of another kind of file
     grader_key: str = ""  # OpenSSH public key line
     host_key: str = ""  # base64 of the dropbear-format host key
+    seal: str = field(default_factory=new_seal, repr=False)  # secret, of each machine its own
 
 
 @dataclass(frozen=True)
@@ -164,6 +171,7 @@ class Runtime(Protocol):
     ) -> list[Leftover]: ...
     def machines(self, attempt: str | None = None, *, memory: bool = False) -> list[Running]: ...
     def starts(self, attempt: str) -> dict[str, str]: ...  # container id → token; docker.py
+    def ended(self, container: str) -> float: ...  # when its last boot did: epoch, engine's clock
     def files(self, container: str) -> AbstractContextManager[BinaryIO]: ...  # without volumes
     def folder(self, container: str, path: str) -> AbstractContextManager[BinaryIO]: ...
     def console_log(self, container: str) -> str: ...

@@ -73,6 +73,7 @@ def environment(spec: MachineSpec, placement: Placement, created: float) -> dict
         "INTERNBOX_KEY": spec.grader_key,
         "INTERNBOX_HOSTKEY": spec.host_key,
         "INTERNBOX_CREATED": f"{created:.3f}",
+        "INTERNBOX_SEAL": spec.seal,
     }
     return told if spec.hidden else {**told, "INTERNBOX_LEARNER": "1"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -253,6 +254,14 @@ class DockerRuntime:
         with self.engine.doing("asking when machines were started"):
             told = sweep.in_parallel(lambda row: self.engine.api.inspect_container(row["Id"]), rows)
         return {one["Id"]: "" if one["RestartCount"] else one["State"]["StartedAt"] for one in told}
+
+    def ended(self, container: str) -> float:
+        """When the boot before this one ended, epoch seconds by the clock that machines have, too:
+        whatever was written before that is of an earlier boot. Long ago before the first reboot.
+        """
+        with self.engine.doing("asking when a machine went down"):
+            state = self.engine.api.inspect_container(container)["State"]
+        return datetime.fromisoformat(state["FinishedAt"]).timestamp()
 
     def files(self, container: str) -> AbstractContextManager[BinaryIO]:
         """A tar of the machine's files, whether it runs or not; its volumes are empty folders."""

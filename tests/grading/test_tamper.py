@@ -35,6 +35,8 @@ IMAGE = [
     line("/bin", "usr/bin", type="l", mode="777"),
     line("/usr/bin", type="d"),
     line("/usr/sbin", type="d"),
+    line("/usr/lib", type="d"),
+    line("/usr/local", type="d"),
     line("/usr/local/bin", type="d"),
     line("/usr/lib/systemd", type="d"),
     line("/usr/lib/x86_64-linux-gnu", type="d"),
@@ -47,20 +49,38 @@ IMAGE = [
     line("/usr/lib/locale/C.utf8/LC_CTYPE", mode="644"),
     line("/usr/lib/python3/__pycache__/x.pyc", mode="644"),
     line("/etc/ld.so.conf", mode="644"),
+    line("/etc/ld.so.conf.d", type="d"),
     line("/etc/ld.so.conf.d/libc.conf", mode="644"),
 ]
 MANIFEST = "".join(IMAGE)
 
 
-def found(*changed: str, live: str = "", baseline: str = "", **more: tuple[str, ...]) -> list[str]:
+def unread(entry: str) -> str:
+    """The line of what only stands beside something that changed."""
+    fields = entry.split("\t")
+    return "\t".join([*fields[:5], "-", fields[6]])
+
+
+def path_of(entry: str) -> str:
+    return entry.rstrip("\n").split("\t")[6]
+
+
+PLACES = "".join(
+    unread(one) for one in IMAGE if path_of(one).rpartition("/")[0] in (*tamper.PARENTS, "")
+)
+
+
+def found(*changed: str, baseline: str = "", places: str = PLACES) -> list[str]:
     return tamper.tampered(
-        report="".join(changed),
-        live=live,
-        manifest=MANIFEST,
-        baseline=baseline,
-        since=SINCE,
-        **more,
+        listings=[places + "".join(changed)], manifest=MANIFEST, baseline=baseline, since=SINCE
     )
+
+
+def folder(path: str, *gone: str, ctime: float = SINCE + 5) -> str:
+    """A folder that has changed, as a listing has it: with all that is left in it."""
+    inside = [one for one in IMAGE if path_of(one).rpartition("/")[0] == path]
+    left = [unread(one) for one in inside if path_of(one) not in gone]
+    return "".join([line(path, type="d", ctime=ctime), *left])
 
 
 def new(path: str, content: str = "forged", **more: str) -> str:
@@ -101,7 +121,8 @@ CLEAN = {
     "a link put back with another mode": new(
         "/usr/bin/awk", "/etc/alternatives/awk", type="l", mode="755"
     ),
-    "a folder that got an entry": new("/usr/bin", type="d"),
+    "a folder that got an entry": folder("/usr/bin"),
+    "a folder of folders that got an entry": folder("/usr/lib"),
     "an added program": new("/usr/bin/htop"),
     "an added library": new("/usr/lib/x86_64-linux-gnu/libfoo.so.1", mode="644"),
     "a program of one's own": new("/usr/local/bin/backup"),
@@ -136,29 +157,71 @@ def test_a_script_that_the_scenario_laid_may_be_edited() -> None:
     assert found(new("/usr/local/bin/dig", "mended"), baseline=laid) == []
 
 
-def without(path: str, *, folder_ctime: float) -> str:
-    folder = path.rpartition("/")[0]
-    kept = [one for one in IMAGE if not one.endswith((f"\t{path}\n", f"\t{folder}\n"))]
-    return "".join([*kept, line(folder, type="d", ctime=folder_ctime)])
+# --- what was deleted -------------------------------------------------------------------------
 
 
 def test_a_deleted_program_is_tampering() -> None:
-    live = without("/usr/bin/dig", folder_ctime=SINCE + 5)
-    assert found(new("/usr/bin", type="d"), live=live) == ["/usr/bin/dig"]
+    assert found(folder("/usr/bin", "/usr/bin/dig")) == ["/usr/bin/dig"]
 
 
 def test_what_the_scenario_deleted_is_clean() -> None:
-    assert found(live=without("/usr/bin/dig", folder_ctime=SINCE - 5)) == []
+    assert found(folder("/usr/bin", "/usr/bin/dig", ctime=SINCE - 5)) == []
 
 
-def test_what_the_package_manager_removed_is_clean() -> None:
-    live = without("/usr/sbin/nginx", folder_ctime=SINCE + 5)
-    assert found(live=live) == ["/usr/sbin/nginx"]
-    assert found(live=live, removed=("/usr/sbin/nginx",)) == []
+def test_a_deleted_folder_takes_all_in_it_along() -> None:
+    assert found(folder("/usr/lib", "/usr/lib/systemd")) == ["/usr/lib/systemd/systemd"]
 
 
-def test_a_full_listing_of_an_untouched_machine_is_clean() -> None:
-    assert found(live=MANIFEST) == []
+def test_a_deleted_place_takes_all_in_it_along() -> None:
+    left = "".join(one for one in PLACES.splitlines(keepends=True) if path_of(one) != "/usr/lib")
+
+    assert found(places=left) == [
+        "/usr/lib/systemd/systemd",
+        "/usr/lib/x86_64-linux-gnu/libc.so.6",
+    ]
+
+
+@pytest.mark.parametrize("there", ["f", "l"])
+def test_a_folder_in_whose_place_something_else_lies_is_gone(there: str) -> None:
+    assert found(new("/usr/lib/systemd", "/opt/systemd", type=there)) == [
+        "/usr/lib/systemd/systemd"
+    ]
+
+
+def test_a_folder_that_was_put_back_whole_is_clean() -> None:
+    back = new("/usr/lib/systemd", type="d") + new("/usr/lib/systemd/systemd", "original")
+
+    assert found(folder("/usr/lib"), back) == []
+
+
+def test_bytecode_that_was_deleted_is_clean() -> None:
+    caches = folder("/usr/lib/python3/__pycache__", "/usr/lib/python3/__pycache__/x.pyc")
+
+    assert found(caches) == []
+
+
+def test_a_listing_of_an_untouched_machine_is_clean() -> None:
+    assert found() == []
+    assert found(MANIFEST) == []
+
+
+def test_what_was_put_back_after_the_boot_was_still_missing_at_it() -> None:
+    boot = PLACES + folder("/usr/bin", "/usr/bin/dig")
+    now = PLACES + folder("/usr/bin") + new("/usr/bin/dig", "original")
+
+    assert tamper.tampered(listings=[boot, now], manifest=MANIFEST, baseline="", since=SINCE) == [
+        "/usr/bin/dig"
+    ]
+
+
+# --- lines ------------------------------------------------------------------------------------
+
+
+def test_content_that_was_not_read_is_not_known_to_be_the_images() -> None:
+    """A file too large to be measured has the same `-` as one that only stood beside another."""
+    baseline = folder("/usr/bin", ctime=500)
+
+    assert found(unread(new("/usr/bin/dig", "large")), baseline=baseline) == ["/usr/bin/dig"]
 
 
 def test_names_with_newlines_and_tabs_are_read() -> None:
@@ -166,12 +229,17 @@ def test_names_with_newlines_and_tabs_are_read() -> None:
     assert entry.path == "/usr/bin/a\nb\tc\\d"
 
 
-def test_later_asks_whether_anything_was_touched() -> None:
-    assert not tamper.later(MANIFEST, SINCE)
-    assert tamper.later(MANIFEST + new("/usr/bin"), SINCE)
+def test_only_what_was_touched_needs_a_look() -> None:
+    left = PLACES.replace("\t/usr/lib\n", "\t/usr/other\n")
+
+    assert not tamper.touched(PLACES, PLACES, SINCE)
+    assert not tamper.touched(PLACES + folder("/usr/bin", ctime=SINCE - 5), PLACES, SINCE)
+    assert tamper.touched(PLACES + new("/usr/bin", type="d"), PLACES, SINCE)
+    assert tamper.touched(left, PLACES, SINCE)
+    assert not tamper.touched(left, "", SINCE)
 
 
-def test_lines_that_are_cut_off_are_passed_over() -> None:
+def test_lines_that_are_no_inodes_are_passed_over() -> None:
     assert found(new("/usr/bin/dig")[:40], "x\ty\n", "a\tf\tz\t0:0\t0\t-\t/usr/bin/dig\n") == []
 
 

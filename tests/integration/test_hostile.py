@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 
 from sandbox import readiness, reports
 from sandbox.errors import InternboxError
-from sandbox.grading import taking
+from sandbox.grading import sealed, taking
 from sandbox.grading.results import Grade
 from tests.integration.conftest import FIRST_DAY, Internbox, Worked, eventually
 
@@ -112,7 +113,7 @@ def test_a_grader_whose_server_is_killed_says_so(machine: Worked) -> None:
 
 
 def test_a_measurement_that_is_killed_is_not_clean(machine: Worked) -> None:
-    killer = "while :; do pkill -9 -f 'machine (measure|manifest)'; sleep 0.02; done"
+    killer = "while :; do pkill -9 -f 'machine measure'; sleep 0.02; done"
     machine.run(
         "truncate -s 250M /usr/local/large\n"  # so that measuring takes its time
         f"printf '%s\\n' '#!/bin/bash' {quote(killer)} > /srv/killer; chmod +x /srv/killer\n"
@@ -212,6 +213,54 @@ def test_a_path_that_drives_a_terminal_is_named_harmlessly(machine: Worked) -> N
     assert path.endswith("/libcrypt.so.1")
     assert not CONTROLS.search(path)
     assert "\n" not in path
+
+
+# Traces the grader's server and all that comes of it: who reads the report reads another name in
+# it, and who measures again finds no file of the real one. (strace puts in 1024 bytes at most.)
+FORGER = """\
+#!/bin/bash
+forged=$(sed 's,/usr/lib64/libz.so.1,/usr/lib64/libq.so.1,' /opt/internbox/boot/report \
+    | head -c 1024 | od -An -v -tx1 | tr -d ' \\n')
+exec strace -f -qq -o /dev/null -p "$(pgrep -f '^/opt/internbox/machine serve')" \
+    -P /opt/internbox/boot/report -P libz.so.1 -e trace=read,newfstatat \
+    -e inject=read:poke_exit=@arg2=$forged:when=1 -e inject=newfstatat:error=ENOENT
+"""
+
+
+def unchecked(report: bytes, _: str) -> sealed.Report:
+    """As if a report were believed whatever its seal."""
+    first, _, listing = report.decode().partition("\n")
+    return sealed.Report(float(first.removeprefix("boot\t")), listing)
+
+
+def test_a_report_that_is_forged_on_its_way_out_is_not_believed(
+    machine: Worked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.run(
+        "mkdir -p /usr/lib64; touch /usr/lib64/libz.so.1\n"
+        f"printf %s {quote(FORGER)} > /srv/forger; chmod +x /srv/forger\n" + at_boot("/srv/forger")
+    )
+
+    grade = machine.grade()
+    with monkeypatch.context() as patch:
+        patch.setattr(sealed, "opened", unchecked)
+        believed = machine.grade()
+
+    assert believed.tampered == [], "what is told is not forged well: this tests nothing"
+    assert (grade.outcome, grade.score, grade.counts) == ("tampered", 100, 0)
+    assert grade.tampered == [taking.FORGED]
+
+
+def test_the_key_of_the_seal_is_never_shown(internbox: Internbox, solved: Worked) -> None:
+    _, record = solved.labs.machines(solved.attempt)
+    commands = [["status"], ["history"], ["check"], ["show", FIRST_DAY], ["ticket"], ["gc"]]
+
+    shown = [internbox(*command, "--format", "json") for command in commands]
+
+    seal = record.hosts["desk"].seal
+    assert len(seal) == 64
+    assert not [one for one in shown if seal in one.stdout + one.stderr]
+    assert seal not in json.dumps(solved.labs.attempt(solved.attempt), default=repr)
 
 
 # --- machines that do not come back -----------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import secrets
 import socket
 import struct
 import tarfile
@@ -19,9 +20,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from sandbox.runtime.debian import own_reference
+
 IMAGES = Path(__file__).parents[2] / "images"
 LABEL = {"internbox.test": "machine-image"}
-BASES = ("internbox/debian:trixie", "debian:trixie")
+BASE = "debian:trixie"
 SUBNET = "172.31.%d.0/24"
 TOOLS = "/opt/internbox"
 
@@ -159,6 +162,7 @@ class Lab:
         self.build("base", self.machine_image)
         self.key = paramiko.RSAKey.generate(2048)
         self.sshd_key = openssh_key()
+        self.seal = secrets.token_hex(32)
         self.containers: list[Any] = []
         self.network, self.prefix = self.make_network()
         self.volume = engine.volumes.create(labels=LABEL)
@@ -208,6 +212,7 @@ class Lab:
             "INTERNBOX_KEY": f"{self.key.get_name()} {self.key.get_base64()} grader",
             "INTERNBOX_HOSTKEY": host_key(),
             "INTERNBOX_CREATED": f"{time.time():.6f}",
+            "INTERNBOX_SEAL": self.seal,
         } | ({"INTERNBOX_LEARNER": "1"} if learner else {})
         network = {self.network.name: self.engine.api.create_endpoint_config(ipv4_address=address)}
         container = self.engine.api.create_container(
@@ -260,14 +265,14 @@ def engine() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def base(engine: Any) -> str:
-    for reference in BASES:
+    for reference in (own_reference(BASE, engine.version()["Arch"]), BASE):
         try:
             engine.images.get(reference)
         except docker.errors.ImageNotFound:
             continue
         return reference
-    engine.images.pull(BASES[-1])
-    return BASES[-1]
+    engine.images.pull(BASE)
+    return BASE
 
 
 @pytest.fixture(scope="session")

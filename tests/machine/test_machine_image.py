@@ -34,6 +34,37 @@ def test_nothing_of_the_environment_contract_is_left_in_a_process(
     assert pair[0].run("cat /proc/[0-9]*/environ | grep -ac INTERNBOX_") == "0"
 
 
+# Prints the processes, but for its own, whose memory holds the text that is given backwards: no
+# process on the way holds it because it is looked for.
+SEARCH = r"""
+$text = reverse shift;
+for $process (grep { $_ != $$ } map { m,(\d+), } glob "/proc/[0-9]*") {
+    open MAPS, "<", "/proc/$process/maps" and open MEMORY, "<:raw", "/proc/$process/mem" or next;
+    while (<MAPS>) {
+        /^(\w+)-(\w+) r/ or next;
+        sysseek MEMORY, hex $1, 0 and sysread MEMORY, $held, hex($2) - hex $1 or next;
+        print "$process\n" if index($held, $text) >= 0;
+    }
+}
+"""
+
+
+def test_the_key_of_the_seal_is_nowhere_in_the_machine(pair: tuple[Machine, Machine]) -> None:
+    def holders(text: str) -> list[str]:
+        return pair[0].run(f"perl -e '{SEARCH}' '{text[::-1]}' 2>/dev/null").split()
+
+    seal = pair[0].lab.seal
+    in_memory = holders(seal)  # first: the grader's server will remember what is searched for next
+    in_files = pair[0].run(
+        f"cat /proc/[0-9]*/environ /proc/[0-9]*/task/*/environ | grep -ac {seal};"
+        f" grep -rl {seal} {TOOLS}/boot"
+    )
+
+    assert in_memory == []
+    assert in_files == "0"
+    assert "1" in holders("container=docker"), "the search finds what is there"
+
+
 def test_sys_admin_is_gone_for_good(pair: tuple[Machine, Machine]) -> None:
     bounding = int(pair[0].run("awk '/CapBnd/ {print $2}' /proc/1/status"), 16)
     assert bounding & 1 << 21 == 0
@@ -308,6 +339,8 @@ def test_without_an_init_our_own_serves_and_stops(lab: Lab) -> None:
         ("INTERNBOX_INIT", "sysv", "sysv is neither systemd nor none"),
         ("INTERNBOX_CREATED", "soon", "INTERNBOX_CREATED is not a time"),
         ("INTERNBOX_HOSTKEY", "?", "INTERNBOX_HOSTKEY is not base64"),
+        ("INTERNBOX_SEAL", "", "INTERNBOX_SEAL is not set"),
+        ("INTERNBOX_SEAL", "short", "INTERNBOX_SEAL is not of 64 characters"),
         ("INTERNBOX_WIRES", "sixteen-letters0,1,02:00:00:00:00:01,,,", "sixteen-letters0,1"),
         ("INTERNBOX_WIRES", "lan0,16777216,02:00:00:00:00:01,,,", "is not nic,vni,mac"),
         ("INTERNBOX_WIRES", "lan0,1,02:00:00:00:00,,,", "is not nic,vni,mac"),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sandbox.grading import sealed, tamper
+
 if TYPE_CHECKING:
     from tests.machine.conftest import Lab, Machine
 
@@ -25,13 +27,60 @@ b'
 """
 
 
+def report(machine: Machine) -> sealed.Report:
+    told = machine.run(f"cat {TOOLS}/boot/report") + "\n"
+    return sealed.opened(told.encode(), machine.lab.seal)
+
+
+def now(machine: Machine) -> float:
+    return float(machine.run("date +%s.%N"))
+
+
+@pytest.fixture(scope="module")
+def manifest(lab: Lab, engine: Any) -> str:
+    output: bytes = engine.containers.run(
+        lab.machine_image,
+        ["manifest"],
+        entrypoint=f"{TOOLS}/machine",
+        volumes={lab.volume.name: {"bind": TOOLS, "mode": "ro"}},
+        labels=LABEL,
+        remove=True,
+    )
+    return output.decode()
+
+
+def test_the_report_of_a_boot_is_sealed_and_dated(machine: Machine) -> None:
+    before = now(machine)
+    first = report(machine)
+    machine.reboot()
+    second = report(machine)
+
+    assert first.booted < before < second.booted < now(machine)
+    told = machine.run(f"cat {TOOLS}/boot/report").replace("\t/usr/bin\n", "\t/usr/bim\n") + "\n"
+    with pytest.raises(sealed.NotGenuine):
+        sealed.opened(told.encode(), machine.lab.seal)
+
+
+def test_an_untouched_machine_tells_only_its_places(pair: tuple[Machine, Machine]) -> None:
+    told = list(tamper.entries(report(pair[0]).listing))
+
+    assert {"/bin", "/usr/bin", "/usr/lib", "/usr/local", "/etc/ld.so.conf"} <= {
+        entry.path for entry in told
+    }
+    assert len(told) <= 14
+    assert all(entry.content in ("", "-") for entry in told)
+
+
 def test_the_measured_boot_finds_a_forged_tool(machine: Machine) -> None:
-    assert machine.run(f"cat {TOOLS}/boot/report") == ""
+    since = now(machine)
     machine.run(FORGE)
     assert machine.run("stat -c %s.%Y /usr/bin/dig") == machine.run("stat -c %s.%Y /root/dig")
     machine.reboot()
-    lines = [line.split("\t") for line in machine.run(f"cat {TOOLS}/boot/report").splitlines()]
-    found = {line[6]: line[1:6] for line in lines}
+    listed = {
+        line[6]: line
+        for line in (line.split("\t") for line in report(machine).listing.splitlines())
+    }
+    found = {path: line[1:6] for path, line in listed.items() if float(line[0]) > since}
     digest = machine.run("sha256sum /usr/bin/dig").split()[0]
     size = machine.run("stat -c %s /usr/bin/dig")
     assert found["/usr/bin/dig"] == ["f", "755", "0:0", size, digest]
@@ -40,6 +89,31 @@ def test_the_measured_boot_finds_a_forged_tool(machine: Machine) -> None:
     assert found["/usr/local/bin"][0] == "d"
     folders = {"/usr/bin", "/usr/local", "/usr/local/bin"}  # overlayfs renews those above, too
     assert set(found) == folders | {"/usr/bin/dig", "/usr/local/bin/a\\nb"}
+    there = {f"/usr/bin/{name}" for name in machine.run("ls /usr/bin").split()}
+    assert there == {path for path in listed if path.startswith("/usr/bin/")}
+    assert {listed[path][5] for path in there if path not in found} == {"-"}
+
+
+def test_what_was_done_to_tools_is_judged_from_the_boot_alone(
+    machine: Machine, manifest: str
+) -> None:
+    baseline, since = report(machine).listing, now(machine)
+    machine.run(
+        "cp -p /usr/bin/tail /srv; echo > /usr/bin/tail; cp -p /srv/tail /usr/bin\n"
+        "echo > /usr/bin/dig; rm /usr/bin/jq; rm -r /usr/lib/file\n"
+        "cp -a /usr/lib/tmpfiles.d /srv; rm -r /usr/lib/tmpfiles.d; cp -a /srv/tmpfiles.d /usr/lib"
+    )
+    machine.reboot()
+
+    found = tamper.tampered(
+        listings=[report(machine).listing], manifest=manifest, baseline=baseline, since=since
+    )
+
+    assert [path for path in found if not path.startswith("/usr/lib/file/")] == [
+        "/usr/bin/dig",
+        "/usr/bin/jq",
+    ]
+    assert "/usr/lib/file/magic.mgc" in found
 
 
 def test_a_loader_cache_that_leads_astray_is_found(machine: Machine) -> None:
@@ -52,12 +126,18 @@ def test_a_loader_cache_that_leads_astray_is_found(machine: Machine) -> None:
 
 
 def test_measure_tells_what_changed_since_an_instant(pair: tuple[Machine, Machine]) -> None:
-    now = pair[0].run("touch /root/x; stat -c %.9Z /root/x")
-    assert pair[0].run(f"{TOOLS}/machine measure {now}") == ""
-    pair[0].run("touch /usr/local/lib/new")
-    changed = pair[0].run(f"{TOOLS}/machine measure {now}; rm /usr/local/lib/new")
-    paths = [line.split("\t")[6] for line in changed.splitlines()]
-    assert paths == ["/usr/local", "/usr/local/lib", "/usr/local/lib/new"]
+    since = pair[0].run("touch /root/x; stat -c %.9Z /root/x")
+
+    def changed(command: str) -> list[str]:
+        told = tamper.entries(pair[0].run(f"{TOOLS}/machine measure {since}; {command}"))
+        return [entry.path for entry in told if entry.ctime > float(since)]
+
+    assert changed("touch /usr/local/lib/new") == []
+    assert changed("rm /usr/local/lib/new") == [
+        "/usr/local",
+        "/usr/local/lib",
+        "/usr/local/lib/new",
+    ]
 
 
 def test_measuring_an_unchanged_machine_is_quick(pair: tuple[Machine, Machine]) -> None:
@@ -79,16 +159,8 @@ def test_the_digests_are_those_of_sha256sum(pair: tuple[Machine, Machine]) -> No
     assert ours == theirs
 
 
-def test_the_manifest_of_an_image_needs_no_machine(lab: Lab, engine: Any) -> None:
-    output = engine.containers.run(
-        lab.machine_image,
-        ["manifest"],
-        entrypoint=f"{TOOLS}/machine",
-        volumes={lab.volume.name: {"bind": TOOLS, "mode": "ro"}},
-        labels=LABEL,
-        remove=True,
-    )
-    paths = {line.split("\t")[6]: line.split("\t") for line in output.decode().splitlines()}
+def test_the_manifest_of_an_image_needs_no_machine(manifest: str) -> None:
+    paths = {line.split("\t")[6]: line.split("\t") for line in manifest.splitlines()}
     assert paths["/bin"][5] == "usr/bin"
     assert len(paths["/usr/bin/dig"][5]) == 64
     assert "/etc/ld.so.conf" in paths

@@ -74,6 +74,15 @@ def test_the_creation_is_told_by_the_engines_clock() -> None:
     assert asked(spec())["environment"]["INTERNBOX_CREATED"] == "1700000000.250"
 
 
+def test_the_key_of_the_seal_reaches_the_machine_and_no_message() -> None:
+    machine = spec()
+
+    assert asked(machine)["environment"]["INTERNBOX_SEAL"] == machine.seal
+    assert machine.seal not in repr(machine)
+    assert machine.seal not in str(asked(machine)["labels"])
+    assert machine.seal != spec().seal
+
+
 def test_ports_are_bound_where_the_endpoint_says() -> None:
     bindings = asked(spec())["host_config"]["PortBindings"]
 

@@ -17,6 +17,7 @@ import pytest
 
 from sandbox import labels, ssh
 from sandbox.errors import EngineError
+from sandbox.grading import sealed
 from sandbox.paths import Home
 from sandbox.runtime.base import Placement, Runtime, VolumeSpec
 from sandbox.runtime.docker import DockerRuntime
@@ -26,10 +27,11 @@ from sandbox.runtime.placement import Reservations
 pytestmark = pytest.mark.engine
 
 BOOT_SECONDS = 30.0
+BOOT = "/opt/internbox/boot"
 
 
 def boot_id(link: ssh.Connection) -> str:
-    return link.run("cat /opt/internbox/boot/boot_id").stdout.strip()
+    return link.run(f"cat {BOOT}/boot_id").stdout.strip()
 
 
 def eventually(truth: Callable[[], bool], seconds: float = 15.0) -> bool:
@@ -160,6 +162,31 @@ def test_who_started_a_machine_last_is_known(lab: Any) -> None:
 
     assert by_itself == ""
     assert by_the_engine not in ("", first)
+
+
+def test_the_end_of_the_last_boot_lies_between_the_boots(lab: Any) -> None:
+    """Both clocks are the kernel's, so that not even a moment must be allowed for."""
+    spec = lab.spec("web")
+    placement = lab.up(spec)
+    machine, endpoint = lab.containers["web"], lab.endpoint("web", placement)
+
+    def booted(link: ssh.Connection) -> float:
+        return sealed.opened(link.read(f"{BOOT}/report"), spec.seal).booted
+
+    assert lab.runtime.ended(machine) < 0, "it never went down"
+    with lab.connect("web", placement) as link:
+        first, before = booted(link), boot_id(link)
+    lab.runtime.restart(machine)
+    by_the_engine = lab.runtime.ended(machine)
+    with ssh.wait_boot(endpoint, previous=before, deadline=BOOT_SECONDS) as link:
+        second, before = booted(link), boot_id(link)
+        eventually(lambda: link.run("systemctl is-active dbus").rc == 0)
+        link.run("systemctl reboot --no-block")
+    with ssh.wait_boot(endpoint, previous=before, deadline=BOOT_SECONDS) as link:
+        third = booted(link)
+    by_itself = lab.runtime.ended(machine)
+
+    assert first < by_the_engine < second < by_itself < third
 
 
 def test_machines_are_found_by_label(lab: Any) -> None:

@@ -14,6 +14,7 @@
 #define BOOT TOOLS "/boot"     /* a tmpfs of this boot, read-only once init runs */
 
 #define NIC_SIZE 16 /* IFNAMSIZ */
+#define SEAL_SIZE 64
 #define MAX_PEERS 64
 #define MAX_WIRES 32
 
@@ -32,6 +33,7 @@ struct wire {
 struct settings {
     bool systemd, learner;
     char *key;
+    char *seal; /* of SEAL_SIZE characters, in the environment itself; NULL once it has been wiped there */
     unsigned char *hostkey;
     size_t hostkey_size;
     struct timespec created;
@@ -92,14 +94,28 @@ bool run_offline_phase(void);
 _Noreturn void start_init(bool systemd, bool tty);
 int run_init(bool with_services);
 
-/* measure.c */
+/* measure.c: inodes that are later, beside what else is in a folder that is, and the places, without their content */
 bool measure(FILE *out, const struct timespec *later_than);
 
 /* loader.c: true when the cache names a library outside the measured places, or cannot be read */
 bool loader_cache_strays(const char *path);
 
-/* sha256.c: a lower case hexadecimal digest of at most `limit` bytes; false when unreadable or longer */
-#define SHA256_HEX 65
+/* seal.c: the last line of a report that was written so far */
+bool seal_report(FILE *report, const char key[SEAL_SIZE]);
+
+/* sha256.c; a file is read from where it stands, and is false when unreadable or longer than `limit` bytes */
+#define SHA256_SIZE 32
+#define SHA256_HEX 65 /* lower case, and a NUL */
+struct sha256 {
+    uint32_t state[8];
+    uint64_t total;
+    unsigned char rest[64];
+};
+void sha256_start(struct sha256 *h);
+void sha256_add(struct sha256 *h, const void *data, size_t size);
+bool sha256_add_file(struct sha256 *h, int fd, off_t limit);
+void sha256_end(struct sha256 *h, unsigned char digest[SHA256_SIZE]);
+void sha256_hex(struct sha256 *h, char hex[SHA256_HEX]);
 bool sha256_of(int fd, off_t limit, char hex[SHA256_HEX]);
 
 #endif

@@ -1,7 +1,7 @@
 /* Makes a machine of a Docker container before its init runs, and measures what is in it.
  *
  *   machine                the entrypoint: all steps, then init
- *   machine measure EPOCH  what changed after EPOCH, in seconds, in the measured places
+ *   machine measure EPOCH  what changed after EPOCH, in seconds, in the measured places, and what is beside it
  *   machine manifest       all that is in the measured places
  *   machine serve|init|wait  its own parts, as processes with a clean environment
  */
@@ -13,11 +13,21 @@
 
 #include "machine.h"
 
-/* A report that is not whole is not there: it gets its name last. */
-static void report_changes(const struct timespec *created) {
-    FILE *out = fopen(BOOT "/report.part", "we");
+/* Whoever can read the memory or the environment of what is forked or run later must not find the key there. */
+static void wipe_seal(struct settings *s) {
+    explicit_bzero(s->seal, SEAL_SIZE);
+    s->seal = NULL;
+}
+
+/* A report that is not whole is not there: it gets its name last. Its time tells it from those of earlier boots. */
+static void report_changes(struct settings *s) {
+    struct timespec now;
+    FILE *out = fopen(BOOT "/report.part", "w+e");
     if (!out) die(BOOT "/report");
-    bool whole = measure(out, created);
+    clock_gettime(CLOCK_REALTIME, &now);
+    fprintf(out, "boot\t%lld.%09ld\n", (long long)now.tv_sec, now.tv_nsec);
+    bool whole = measure(out, &s->created) && seal_report(out, s->seal);
+    wipe_seal(s);
     if (fclose(out) || !whole) warn("the measurement is not complete");
     else must(rename(BOOT "/report.part", BOOT "/report"), BOOT "/report");
 }
@@ -41,7 +51,7 @@ static _Noreturn void boot(void) {
     umask(022);
     read_settings(&settings);
     make_boot_folder();
-    report_changes(&settings.created);
+    report_changes(&settings);
     write_grader_files(&settings);
     make_plain_files();
     own_cgroup();

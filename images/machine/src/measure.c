@@ -58,14 +58,15 @@ static void put_target(struct walk *w, int folder, const char *name) {
     put_escaped(w->out, n > 0 ? target : "-");
 }
 
-/* ctime, type, mode, owner, size, digest or target, path. A folder's size says nothing and is 0. */
-static void put_line(struct walk *w, int folder, const char *name, const struct stat *s) {
+/* ctime, type, mode, owner, size, digest or target, path. A folder's size says nothing and is 0. Without its content,
+ * a line says only that there is such a thing: that costs next to nothing. */
+static void put_line(struct walk *w, int folder, const char *name, const struct stat *s, bool content) {
     char type = type_of(s->st_mode);
     fprintf(w->out, "%lld.%09ld\t%c\t%o\t%u:%u\t%lld\t", (long long)s->st_ctim.tv_sec, s->st_ctim.tv_nsec, type,
             (unsigned)s->st_mode & 07777, (unsigned)s->st_uid, (unsigned)s->st_gid,
             type == 'f' || type == 'l' ? (long long)s->st_size : 0);
-    if (type == 'f') put_digest(w, folder, name);
-    else if (type == 'l') put_target(w, folder, name);
+    if (type == 'f' && content) put_digest(w, folder, name);
+    else if (type == 'l' && content) put_target(w, folder, name);
     else fputc('-', w->out);
     fputc('\t', w->out);
     put_escaped(w->out, w->path);
@@ -89,9 +90,9 @@ static size_t enter(struct walk *w, const char *name) {
     return length;
 }
 
-static void visit(struct walk *w, int folder, const char *name, int depth);
+static void visit(struct walk *w, int folder, const char *name, int depth, bool anyway);
 
-static void visit_folder(struct walk *w, int folder, const char *name, int depth) {
+static void visit_folder(struct walk *w, int folder, const char *name, int depth, bool later) {
     int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *entries = fd < 0 ? NULL : fdopendir(fd);
     if (!entries) {
@@ -106,35 +107,37 @@ static void visit_folder(struct walk *w, int folder, const char *name, int depth
             w->failed = true;
             break;
         }
-        visit(w, dirfd(entries), e->d_name, depth + 1);
+        visit(w, dirfd(entries), e->d_name, depth + 1, later);
         w->path[before] = 0;
     }
     w->failed |= errno != 0;
     closedir(entries);
 }
 
-static void visit(struct walk *w, int folder, const char *name, int depth) {
+/* In a folder that has changed all is listed `anyway`: what is not was deleted. */
+static void visit(struct walk *w, int folder, const char *name, int depth, bool anyway) {
     struct stat s;
     if (fstatat(folder, name, &s, AT_SYMLINK_NOFOLLOW)) {
         w->failed |= errno != ENOENT && errno != ENOTDIR;
         return;
     }
-    if (!w->later_than || is_later(&s.st_ctim, w->later_than)) put_line(w, folder, name, &s);
-    if (S_ISDIR(s.st_mode) && depth < MAX_DEPTH) visit_folder(w, folder, name, depth);
+    bool later = !w->later_than || is_later(&s.st_ctim, w->later_than);
+    if (later || anyway) put_line(w, folder, name, &s, later);
+    if (S_ISDIR(s.st_mode) && depth < MAX_DEPTH) visit_folder(w, folder, name, depth, later);
 }
 
-static void visit_place(struct walk *w, const char *place) {
+static void visit_place(struct walk *w, const char *place, bool anyway) {
     free(w->path);
     w->path = strdup(place);
     w->size = strlen(place) + 1;
-    if (w->path) visit(w, AT_FDCWD, place, 0);
+    if (w->path) visit(w, AT_FDCWD, place, 0, anyway);
     else w->failed = true;
 }
 
 bool measure(FILE *out, const struct timespec *later_than) {
     struct walk w = {.out = out, .later_than = later_than};
-    for (size_t k = 0; k < sizeof PLACES / sizeof *PLACES; k++) visit_place(&w, PLACES[k]);
-    if (loader_cache_strays(LOADER_CACHE)) visit_place(&w, LOADER_CACHE);
+    for (size_t k = 0; k < sizeof PLACES / sizeof *PLACES; k++) visit_place(&w, PLACES[k], true);
+    if (loader_cache_strays(LOADER_CACHE)) visit_place(&w, LOADER_CACHE, false);
     free(w.path);
     return !fflush(out) && !ferror(out) && !w.failed;
 }

@@ -118,6 +118,8 @@ void read_settings(struct settings *s) {
     if (!s->systemd && strcmp(init, "none")) die("INTERNBOX_INIT: %s is neither systemd nor none", init);
     s->learner = learner && !strcmp(learner, "1");
     s->key = required("INTERNBOX_KEY");
+    s->seal = required("INTERNBOX_SEAL");
+    if (strlen(s->seal) != SEAL_SIZE) die("INTERNBOX_SEAL is not of %d characters", SEAL_SIZE);
     parse_hostkey(required("INTERNBOX_HOSTKEY"), s);
     if (!parse_time(required("INTERNBOX_CREATED"), &s->created)) die("INTERNBOX_CREATED is not a time in seconds");
     parse_wires(wires ? wires : "", s);

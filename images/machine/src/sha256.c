@@ -45,42 +45,57 @@ static void add_block(uint32_t state[8], const unsigned char *p) {
     for (int k = 0; k < 8; k++) state[k] += added[k];
 }
 
-/* Fills the buffer unless the file ends first; -1 when it cannot be read. */
-static ssize_t read_full(int fd, unsigned char *buffer, size_t size) {
-    size_t have = 0;
-    while (have < size) {
-        ssize_t n = read(fd, buffer + have, size - have);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return -1;
-        if (n == 0) break;
-        have += (size_t)n;
-    }
-    return (ssize_t)have;
+void sha256_start(struct sha256 *h) {
+    memcpy(h->state, START, sizeof h->state);
+    h->total = 0;
 }
 
-static void add_end(uint32_t state[8], const unsigned char *rest, size_t left, uint64_t total) {
+void sha256_add(struct sha256 *h, const void *data, size_t size) {
+    const unsigned char *p = data;
+    size_t held = h->total % sizeof h->rest;
+    h->total += size;
+    if (held) {
+        size_t n = sizeof h->rest - held < size ? sizeof h->rest - held : size;
+        memcpy(h->rest + held, p, n);
+        if (held + n < sizeof h->rest) return;
+        add_block(h->state, h->rest);
+        p += n, size -= n;
+    }
+    for (; size >= sizeof h->rest; p += sizeof h->rest, size -= sizeof h->rest) add_block(h->state, p);
+    memcpy(h->rest, p, size);
+}
+
+bool sha256_add_file(struct sha256 *h, int fd, off_t limit) {
+    static unsigned char buffer[65536];
+    for (ssize_t n; (n = read(fd, buffer, sizeof buffer)) != 0;) {
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 || n > limit) return false;
+        limit -= n;
+        sha256_add(h, buffer, (size_t)n);
+    }
+    return true;
+}
+
+void sha256_end(struct sha256 *h, unsigned char digest[SHA256_SIZE]) {
     unsigned char last[128] = {0};
-    size_t size = left < 56 ? 64 : 128;
-    memcpy(last, rest, left);
+    size_t left = h->total % sizeof h->rest, size = left < 56 ? 64 : 128;
+    memcpy(last, h->rest, left);
     last[left] = 0x80;
-    for (int k = 0; k < 8; k++) last[size - 1 - (size_t)k] = (unsigned char)(total * 8 >> 8 * k);
-    for (size_t at = 0; at < size; at += 64) add_block(state, last + at);
+    for (int k = 0; k < 8; k++) last[size - 1 - (size_t)k] = (unsigned char)(h->total * 8 >> 8 * k);
+    for (size_t at = 0; at < size; at += 64) add_block(h->state, last + at);
+    for (int k = 0; k < SHA256_SIZE; k++) digest[k] = (unsigned char)(h->state[k / 4] >> (24 - k % 4 * 8));
+}
+
+void sha256_hex(struct sha256 *h, char hex[SHA256_HEX]) {
+    unsigned char digest[SHA256_SIZE];
+    sha256_end(h, digest);
+    for (int k = 0; k < SHA256_SIZE; k++) sprintf(hex + 2 * k, "%02x", digest[k]);
 }
 
 bool sha256_of(int fd, off_t limit, char hex[SHA256_HEX]) {
-    static unsigned char buffer[65536];
-    uint32_t state[8];
-    uint64_t total = 0;
-    ssize_t n;
-    memcpy(state, START, sizeof state);
-    do {
-        n = read_full(fd, buffer, sizeof buffer);
-        if (n < 0) return false;
-        total += (uint64_t)n;
-        if (total > (uint64_t)limit) return false;
-        for (ssize_t at = 0; at + 64 <= n; at += 64) add_block(state, buffer + at);
-    } while (n == (ssize_t)sizeof buffer);
-    add_end(state, buffer + n / 64 * 64, (size_t)n % 64, total);
-    for (int k = 0; k < 8; k++) sprintf(hex + 8 * k, "%08x", (unsigned)state[k]);
+    struct sha256 h;
+    sha256_start(&h);
+    if (!sha256_add_file(&h, fd, limit)) return false;
+    sha256_hex(&h, hex);
     return true;
 }

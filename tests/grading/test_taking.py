@@ -1,0 +1,151 @@
+"""What a machine says of its tools, told by a link that the learner may have in hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sandbox import ssh
+from sandbox.errors import EngineError, MachineError
+from sandbox.grading import taking
+from sandbox.runtime.base import Place
+from sandbox.topology import HostRecord, LabRecord
+from tests.grading.test_sealed import SEAL, sealed_with
+from tests.grading.test_tamper import MANIFEST, PLACES, SINCE, folder, new
+
+DOWN = SINCE + 100  # when the machine went down for this grade's reboot
+
+
+def report(*lines: str, booted: float = DOWN + 0.5, key: str = SEAL) -> bytes:
+    body = f"boot\t{booted:.9f}\n{PLACES}{''.join(lines)}"
+    return sealed_with(key, body.encode())
+
+
+@dataclasses.dataclass
+class Link:
+    """A connection that answers what it was told to."""
+
+    report: bytes | None
+    now: str = PLACES
+    asked: list[str] = dataclasses.field(default_factory=list)
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def read(self, path: str, limit: int) -> bytes:
+        if self.report is None:
+            raise MachineError(f"{path}: No such file or directory")
+        return self.report[:limit]
+
+    def run(self, command: str, **_: Any) -> ssh.Result:
+        self.asked.append(command)
+        return ssh.Result(0, "yes\n" if command == "echo yes" else self.now, "")
+
+
+def taker(*, seal: str = SEAL, down: float = DOWN) -> taking.Taker:
+    """Of one machine, which went down at `down` as the engine says."""
+    host = HostRecord(
+        host="desk",
+        hidden=False,
+        fresh=False,
+        init="systemd",
+        container="c1",
+        place=Place("desk", "10.0.0.2", "127.0.0.1", 1),
+        baseline=PLACES,
+        since=SINCE,
+        seal=seal,
+    )
+    record = LabRecord(
+        hosts={"desk": host},
+        vnis={},
+        images={"base": "base:1"},
+        learner_host="desk",
+        console_password="",
+    )
+    hosts = {"desk": SimpleNamespace(image="base")}
+    bringer: Any = SimpleNamespace(
+        attempt="first-day-1234",
+        files=SimpleNamespace(grader_key=Path("key")),
+        runtime=SimpleNamespace(ended=lambda _: down),
+        loaded=SimpleNamespace(settings=SimpleNamespace(hosts=hosts)),
+        manifest=lambda _: MANIFEST,
+    )
+    nothing: Any = None
+    return taking.Taker(bringer, record, "", nothing)
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What is found tampered on a machine that is reached by this link."""
+
+    def judge(link: Link, **more: float) -> list[str]:
+        monkeypatch.setattr(ssh, "connect", lambda *_, **__: link)
+        found, silent = taker(**more)._measure([])
+        assert silent == {}
+        return found
+
+    return judge
+
+
+def test_an_untouched_machine_is_clean(judged: Any) -> None:
+    assert judged(Link(report())) == []
+
+
+def test_the_boot_is_judged_by_its_report(judged: Any) -> None:
+    changed = [new("/usr/bin/dig"), folder("/usr/sbin", "/usr/sbin/nginx")]
+
+    assert judged(Link(report(*changed))) == ["/usr/bin/dig", "/usr/sbin/nginx"]
+
+
+def test_what_changed_since_the_boot_is_seen_too(judged: Any) -> None:
+    now = PLACES + folder("/usr/bin", "/usr/bin/curl")
+
+    assert judged(Link(report(), now)) == ["/usr/bin/curl"]
+
+
+def test_a_report_with_other_words_in_it_is_forged(judged: Any) -> None:
+    told = report(new("/usr/bin/dig")).replace(b"/usr/bin/dig", b"/usr/bin/mtr")
+
+    assert judged(Link(told)) == [taking.FORGED]
+
+
+def test_a_report_that_was_cut_off_is_forged(judged: Any) -> None:
+    assert judged(Link(report()[:-80])) == [taking.FORGED]
+
+
+def test_a_report_sealed_with_another_key_is_forged(judged: Any) -> None:
+    assert judged(Link(report(key="0" * 64))) == [taking.FORGED]
+
+
+def test_a_report_of_an_earlier_boot_is_told_from_this_ones(judged: Any) -> None:
+    assert judged(Link(report(booted=DOWN - 0.001))) == [taking.REPLAYED]
+
+
+def test_a_machine_that_rebooted_by_itself_since_owes_the_report_of_that_boot(judged: Any) -> None:
+    first = report(booted=DOWN + 0.5)
+
+    assert judged(Link(first)) == []
+    assert judged(Link(first), down=DOWN + 0.9) == [taking.REPLAYED]
+
+
+def test_a_report_that_is_missing_is_not_clean(judged: Any) -> None:
+    assert judged(Link(None)) == [taking.UNMEASURED]
+
+
+def test_an_engine_that_knows_no_reboot_leaves_it_ungraded(judged: Any) -> None:
+    with pytest.raises(EngineError, match="does not say when desk went down"):
+        judged(Link(report()), down=SINCE - 1)
+
+
+def test_an_attempt_of_an_older_version_is_not_graded_rather_than_tampered() -> None:
+    with pytest.raises(MachineError, match="started by an older version") as raised:
+        taker(seal="").grade()
+
+    assert "internbox reset first-day-1234" in raised.value.hint

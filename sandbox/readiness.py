@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import time
+from contextlib import suppress
 
 from sandbox import ssh
-from sandbox.errors import MachineError
+from sandbox.errors import MachineError, Unreachable
 
 BOOT_SECONDS = 60.0  # a machine that has not answered by then will not
 SETTLE_SECONDS = 20.0  # for units still starting after the banner
@@ -28,6 +29,15 @@ def settle(link: ssh.Connection) -> None:
         link.run(SETTLED, timeout=SETTLE_SECONDS)
     except ssh.CommandTimeout:
         return  # something starts for ever: the checks will say what they miss
+
+
+def settle_at(endpoint: ssh.Endpoint, *, seconds: float) -> None:
+    """The same for a machine that need not answer: what that means is for others to say."""
+    with (
+        suppress(Unreachable, ssh.CommandTimeout),
+        ssh.connect(endpoint, deadline=seconds) as link,
+    ):
+        settle(link)
 
 
 LISTENS = """

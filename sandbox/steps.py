@@ -6,7 +6,6 @@ import base64
 import re
 import select
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,11 +76,11 @@ class Steps:
     def settle(self) -> None:
         """Waits until the machines' first boot is over, as it is for whoever reads the ticket
         first: `systemctl start` would join what still starts, and fail with it."""
-        topology.in_parallel(self._settle, self.record.visible())
 
-    def _settle(self, host: HostRecord) -> None:
-        with suppress(Unreachable, ssh.CommandTimeout), self._grader_link(host.host) as link:
-            readiness.settle(link)
+        def one(host: HostRecord) -> None:
+            readiness.settle_at(self._grader_endpoint(host.host), seconds=LOGIN_SECONDS)
+
+        topology.in_parallel(one, self.record.visible())
 
     def run(self, host: str, name: str, text: str) -> None:
         """Runs one script, given as text, as the learner over SSH."""

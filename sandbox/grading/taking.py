@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,12 +159,7 @@ class Taker:
 
     def _settle(self, host: HostRecord) -> None:
         """A machine that has only just booted may still be starting what the checks ask for."""
-        endpoint = topology.grader_endpoint(host, self.key)
-        with (
-            suppress(Unreachable, ssh.CommandTimeout),
-            ssh.connect(endpoint, deadline=REACH_SECONDS) as link,
-        ):
-            readiness.settle(link)
+        readiness.settle_at(topology.grader_endpoint(host, self.key), seconds=REACH_SECONDS)
 
     # --- reboot and control -------------------------------------------------------------------
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
+import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from sandbox.grading.results import HostAccess, PhaseResult, Request
 from sandbox.models import Company, Employee, Site
 from sandbox.variants.values import as_values
 
+SERVER = Path(__file__).with_name("server.py")
 HEAD = 'import pytest\n\npytestmark = pytest.mark.scenario("linux/demo")\n\n'
 COMPANY = Company(
     name="Quill Haven",
@@ -77,7 +77,7 @@ def grading(tmp_path: Path) -> Grading:
 
 @dataclass(frozen=True)
 class Server:
-    """An OpenSSH server that lets the tests' user in."""
+    """An SSH server that lets the tests' user in, and runs commands as that user."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -96,37 +96,16 @@ class Server:
         )
 
 
-CONFIG = """
-HostKey {folder}/host
-AuthorizedKeysFile {folder}/key.pub
-StrictModes no
-UsePAM no
-PidFile none
-ListenAddress 127.0.0.1
-PermitRootLogin yes
-LogLevel ERROR
-SetEnv HOME={folder}
-"""
-
-
 @pytest.fixture(scope="session")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin:/bin")
-    if program is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no sshd: install openssh-server")
     folder = tmp_path_factory.mktemp("sshd")
     for name in ("host", "key"):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(command, check=True)
-    (folder / "config").write_text(CONFIG.format(folder=folder))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    Path("/run/sshd").mkdir(exist_ok=True)  # sshd asks for it when it runs as root
-    process = subprocess.Popen(
-        [program, "-D", "-e", "-f", str(folder / "config"), "-p", str(port)],
-        stderr=subprocess.DEVNULL,
-    )
+    process = subprocess.Popen([sys.executable, str(SERVER), str(folder), str(port)])
     _wait_for(port)
     yield Server(process, port, folder)
     process.terminate()

@@ -1,10 +1,14 @@
 # Sessions of scanners: one small file each, as long as the scanner is logged in.
 . /etc/intake/intake.conf
 
-# session_new WHO: sets `id`
+# session_new WHO: sets `id`; where that fails, it leaves no file and says why
 session_new() {
+    local text
     printf -v id '%08x%08x' "$SRANDOM" "$SRANDOM"
-    printf 'who=%s\nsince=%(%FT%T%z)T\n' "$1" -1 > "$SESSIONS/sess_$id"
+    printf -v text 'who=%s\nsince=%(%FT%T%z)T' "$1" -1
+    cat > "$SESSIONS/sess_$id" <<< "$text" && return  # printf does not know why it could not write
+    rm -f "$SESSIONS/sess_$id"
+    return 1
 }
 
 # session_use ID: notes that it was used; fails when there is none

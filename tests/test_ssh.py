@@ -171,7 +171,7 @@ def test_another_host_key_is_refused(endpoint: ssh.Endpoint) -> None:
     other = replace(endpoint, host_key=ssh.key_pair("other").public)
 
     with pytest.raises(Unreachable, match="its host key is not ours"):
-        ssh.connect(other, deadline=0.2)
+        ssh.Connection(other).open()
 
 
 @engine
@@ -179,7 +179,7 @@ def test_another_key_does_not_open(endpoint: ssh.Endpoint, tmp_path: Path) -> No
     (tmp_path / "key").write_text(ssh.key_pair("other").private)
 
     with pytest.raises(Unreachable):
-        ssh.connect(replace(endpoint, key=tmp_path / "key"), deadline=0.2)
+        ssh.Connection(replace(endpoint, key=tmp_path / "key")).open()
 
 
 @engine

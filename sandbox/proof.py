@@ -15,7 +15,7 @@ from sandbox import rendering, scenarios
 from sandbox.attempts import Labs, silent
 from sandbox.cases import HANDED_IN, Case, Cell, cases, honest_day
 from sandbox.errors import InternboxError
-from sandbox.grading import note
+from sandbox.grading import child, note
 from sandbox.grading.results import Grade
 from sandbox.handin.proving import Both, survives
 from sandbox.pacing import paced
@@ -255,16 +255,23 @@ def _run_all(
 
     def one(case: Case) -> list[Cell]:
         if not hasattr(own, "labs"):
-            own.labs = Both(labs.home, content=labs.content, runtime=labs.runtime, purpose=purpose)
+            own.labs = Both(
+                labs.home,
+                content=labs.content,
+                runtime=labs.runtime,
+                purpose=purpose,
+                graders=shelf.prepared,
+            )
         return run(own.labs, case, **settings)
 
-    for number, (case, found) in enumerate(paced(one, todo, jobs=jobs), start=1):
-        for cell in found:
-            kept.keep(case, cell)
-            mark = "ok  " if cell.ok else "FAIL"
-            progress(
-                f"{number:4}/{len(todo)} {mark} {cell.scenario} {cell.label}"
-                + ("" if cell.ok else f"\n      expected {cell.expected}")
-                + ("" if cell.ok else f"\n      got {cell.got}")
-            )
-            yield cell
+    with child.Shelf() as shelf:
+        for number, (case, found) in enumerate(paced(one, todo, jobs=jobs), start=1):
+            for cell in found:
+                kept.keep(case, cell)
+                mark = "ok  " if cell.ok else "FAIL"
+                progress(
+                    f"{number:4}/{len(todo)} {mark} {cell.scenario} {cell.label}"
+                    + ("" if cell.ok else f"\n      expected {cell.expected}")
+                    + ("" if cell.ok else f"\n      got {cell.got}")
+                )
+                yield cell

@@ -13,17 +13,18 @@ BOOT_SECONDS = 60.0  # a machine that has not answered by then will not
 SETTLE_SECONDS = 20.0  # for units still starting after the banner
 POLL_SECONDS = 0.06
 
-BOOTED = (
-    "case $(systemctl is-system-running 2>/dev/null) in "
+_STATE = (
+    "case $(systemctl is-system-running {} 2>/dev/null) in "
     "running|degraded|maintenance) ;; *) false ;; esac"
 )
-SETTLED = f"until {BOOTED}; do sleep 0.1; done"
+BOOTED = _STATE.format("")
+SETTLED = f"until {_STATE.format('--wait')}; do sleep 0.1; done"
 
 
 def settle(link: ssh.Connection) -> None:
     """Waits until no unit is starting any more; a degraded machine has settled, too.
 
-    It asks again and again: `--wait` fails at once while D-Bus has not started yet.
+    It asks again and again: even `--wait` fails at once while D-Bus has not started yet.
     """
     try:
         link.run(SETTLED, timeout=SETTLE_SECONDS)
@@ -45,9 +46,11 @@ listens() {
     printf -v port :%04X "$1"
     for file in /proc/net/tcp /proc/net/tcp6; do
         [[ -r $file ]] || continue
-        while read -r _ local _ state _; do
-            [[ $state = 0A && $local = *"$port" ]] && return
-        done < "$file"
+        mapfile -t rows < "$file"  # line by line, each line would make the kernel begin anew
+        for row in "${rows[@]}"; do
+            word=($row)
+            [[ ${word[3]} = 0A && ${word[1]} = *"$port" ]] && return
+        done
     done
     return 1
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from sandbox.scenarios.tomlfile import near
 from sandbox.store import AttemptRow, Store
 
 if TYPE_CHECKING:
+    from sandbox.grading.child import Child
     from sandbox.runtime.base import Running, Runtime
     from sandbox.topology import LabRecord
     from sandbox.variants import Variant
@@ -45,11 +46,13 @@ class Finding:
         progress: Callable[[str], None] = silent,
         runtime: Runtime | None = None,
         purpose: str = "learn",
+        graders: Callable[[Path], AbstractContextManager[Child]] | None = None,
     ) -> None:
         self.home = home
         self.content = [*(folder.resolve() for folder in content), builtin_content()]
         self.progress = progress
         self.purpose = purpose
+        self.graders = graders  # None: a new process for each grade
         self._runtime = runtime
 
     @cached_property

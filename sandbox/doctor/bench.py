@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from sandbox.errors import EngineError, InternboxError
+from sandbox.paths import builtin_content
 
 if TYPE_CHECKING:
     from sandbox.paths import Home
@@ -76,10 +77,12 @@ class Bench:
         return None if isinstance(found, InternboxError) else found
 
     def images(self) -> list[tuple[Path, ImageState]]:
-        """The images of the listed scenarios, each with its content folder."""
+        """The images of the listed scenarios, and the machine image that every machine needs, each
+        with its content folder."""
         from sandbox import scenarios
+        from sandbox.runtime.sources import TOOLS_IMAGE
 
-        by_folder: dict[Path, set[str]] = {}
+        by_folder: dict[Path, set[str]] = {builtin_content(): {TOOLS_IMAGE}}
         for row in scenarios.summaries(self.content, self.home.index):
             if row.status == "ready":
                 by_folder.setdefault(Path(row.content), set()).update(row.images)

@@ -21,6 +21,7 @@ from sandbox import __version__, scenarios
 from sandbox.attempts import silent
 from sandbox.decoding import decode
 from sandbox.errors import InternboxError, Refused
+from sandbox.grading import child
 from sandbox.grading.results import Grade
 from sandbox.handin import lms, reading
 from sandbox.handin.lms import Finds, Found, Ignored
@@ -118,13 +119,15 @@ class _Batch:
         self.purpose = f"regrade:{os.getpid()}"
         self.fingerprints: dict[str, str] = {}  # by file
         self._own = threading.local()
+        self._shelf = child.Shelf()
 
     def run(self, finds: Finds, progress: Callable[[str], None]) -> Iterator[Regraded]:
         todo = finds.submissions
-        results = paced(self._one, todo, jobs=self.options.jobs)
-        for number, (_, result) in enumerate(results, start=1):
-            progress(f"{number:4}/{len(todo)} {line(result)}")
-            yield result
+        with self._shelf:
+            results = paced(self._one, todo, jobs=self.options.jobs)
+            for number, (_, result) in enumerate(results, start=1):
+                progress(f"{number:4}/{len(todo)} {line(result)}")
+                yield result
 
     @property
     def _mine(self) -> Regrading:
@@ -134,6 +137,7 @@ class _Batch:
                 content=self.labs.content,
                 runtime=self.labs.runtime,
                 purpose=self.purpose,
+                graders=self._shelf.prepared,
             )
         mine: Regrading = self._own.labs
         return mine

@@ -112,7 +112,7 @@ class Regrading(Labs):
 
         manifest = submission.manifest
         salt = taking.new_salt()
-        with child.prepare(loaded.files.grader) as grader:
+        with (self.graders or child.prepare)(loaded.files.grader) as grader:
             bringer = self._bringer(row.id, loaded, variant, new=True)
             record = stand(bringer, images, handed)
             taken = taking.Taker(bringer, record, salt, grader).grade()

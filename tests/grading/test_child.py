@@ -252,3 +252,36 @@ def test_{number}(hosts):
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert all(run.passed for run in result.checks)
     assert used < 1.5  # CPU seconds; some 0.35 where nothing else runs
+
+
+def test_a_grader_on_the_shelf_serves_the_next_grade_and_ends_with_the_shelf(
+    tmp_path: Path,
+) -> None:
+    grader, other = tmp_path / "test_demo.py", tmp_path / "test_other.py"
+    for file in (grader, other):
+        file.write_text(HEAD + PASSES)
+    with child.Shelf() as shelf:
+        with shelf.prepared(grader) as first:
+            first.go(make_request(grader), timeout=60)
+            with shelf.prepared(grader) as beside:
+                assert beside is not first
+        with shelf.prepared(other) as another:
+            assert another not in (first, beside)
+        with shelf.prepared(grader) as again:
+            assert again in (first, beside)
+            assert again.go(make_request(grader), timeout=60).checks[0].passed
+    assert all(_ended(one._process.pid) for one in (first, beside, another))
+
+
+def test_a_grader_that_broke_or_died_does_not_go_back_to_the_shelf(tmp_path: Path) -> None:
+    grader = tmp_path / "test_demo.py"
+    grader.write_text(HEAD + PASSES)
+    with child.Shelf() as shelf:
+        with pytest.raises(KeyError), shelf.prepared(grader) as broke:
+            raise KeyError
+        with shelf.prepared(grader) as died:
+            assert died is not broke
+            died._process.kill()
+            died._process.wait()
+        with shelf.prepared(grader) as next_one:
+            assert next_one.go(make_request(grader), timeout=60).checks[0].passed

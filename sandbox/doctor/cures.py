@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from sandbox.doctor.checks import GENEROUS_INSTANCES, examine
 from sandbox.errors import EngineError, InternboxError
 
 START_SECONDS = 60.0
+# Of Go's garbage collector. For each machine the engine runs its own program anew, up to five
+# times; where nothing is collected in such a short run, it takes a quarter less processor time.
+ENGINE_GOGC = "400"
 KEPT = "/etc/sysctl.d/90-internbox.conf"
 
 
@@ -63,6 +67,7 @@ def _detached(bench: Bench, log: Path) -> None:
     with log.open("ab") as file:
         subprocess.Popen(
             [daemon],
+            env={"GOGC": ENGINE_GOGC, **os.environ},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

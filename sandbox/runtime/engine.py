@@ -94,6 +94,11 @@ class Engine:
         return client
 
     def _accepted_version(self, client: Any) -> str:
+        """A ping tells it, too, and at once: for `version` the engine asks its helpers first."""
+        ping = client._get(client._url("/_ping", versioned_api=False))
+        spoken = str(ping.headers.get("Api-Version", ""))
+        if spoken and not docker.utils.version_lt(spoken, OLDEST_API):
+            return spoken
         told = client.version(api_version=False)
         if docker.utils.version_lt(told["ApiVersion"], OLDEST_API):
             raise too_old(told["Version"], self.endpoint)

@@ -44,6 +44,9 @@ class FakeEngine:
             raise self.why
         return self.told
 
+    def image_states(self, content: Path, names: list[str]) -> list[ImageState]:
+        return [ImageState(name, "r", True) for name in names]
+
     def ensure_images(self, content: Path, names: list[str], progress: Any) -> dict[str, str]:
         self.built.append((content, names))
         return {}

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sandbox.doctor import examine
+from sandbox.doctor import Bench, examine
 from sandbox.doctor.checks import INSTANCES
 from sandbox.errors import EngineError
 from sandbox.runtime.base import ImageState
@@ -151,6 +151,10 @@ def test_images_that_are_not_built_can_be(bench: Any) -> None:
     finding = found(bench, "images")
     assert finding.fix == "images"
     assert finding.found == "not built: db"
+
+
+def test_the_image_that_every_machine_needs_is_one_of_them(bench: Any) -> None:
+    assert [state.name for _, state in Bench.images(bench)] == ["machine"]
 
 
 def test_an_image_that_cannot_be_had_is_no_fault_of_the_computer(bench: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +30,12 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def daemon(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     started: list[list[str]] = []
-    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: started.append(command))
+
+    def start(command: list[str], *, env: dict[str, str], **_: Any) -> None:
+        assert env == {**os.environ, "GOGC": os.environ.get("GOGC", "400")}
+        started.append(command)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
     return started
 
 

@@ -29,6 +29,8 @@ class FakeDaemon(BaseHTTPRequestHandler):
         self.send_response(200 if name in ANSWERS else 500)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        if "api" in ANSWERS:
+            self.send_header("Api-Version", ANSWERS["api"])
         self.end_headers()
         self.wfile.write(body)
 
@@ -52,6 +54,7 @@ def engine() -> Iterator[Engine]:
 
 def test_an_engine_before_20_10_is_too_old(engine: Engine) -> None:
     ANSWERS["version"] = {"Version": "19.03.15", "ApiVersion": "1.40"}
+    ANSWERS.update(_ping="OK", api="1.40")
 
     with pytest.raises(EngineError, match=r"19\.03\.15 .* is too old: 20\.10") as caught:
         _ = engine.api
@@ -64,6 +67,12 @@ def test_the_engines_own_version_is_spoken(engine: Engine, api: str) -> None:
     ANSWERS["version"] = {"Version": "x", "ApiVersion": api}
 
     assert engine.api.api_version == api
+
+
+def test_a_ping_is_enough_to_know_it(engine: Engine) -> None:
+    ANSWERS.update(_ping="OK", api="1.44")  # and no answer to `version`
+
+    assert engine.api.api_version == "1.44"
 
 
 def test_what_it_is_comes_from_its_own_words(engine: Engine) -> None:

@@ -30,6 +30,10 @@ DID_NOT_COME_BACK = (
     "{host} did not come back after the reboot, while another machine on the same engine "
     "answers. Look at its console: internbox console {attempt} {host}"
 )
+DID_NOT_STAY_UP = (
+    "{host} went down again by itself after the reboot. Look at its console: "
+    "internbox console {attempt} {host}"
+)
 UNMEASURED = "its programs could not be measured"
 FORGED = "what it says of its programs at boot is not what was measured"
 REPLAYED = "what it says of its programs at boot is of an earlier boot"
@@ -96,6 +100,7 @@ class Taker:
         tampered, silent = self._measure(lost)
         lost |= silent
         self._require_same(started)
+        lost = self._fallen() | lost  # what is said of one that never came back is more
         if lost:
             after = PhaseResult.unanswered(before, lost)
         return Taken(before, after, tampered, lost)
@@ -183,6 +188,13 @@ class Taker:
                     hint="internbox doctor, then grade again",
                 )
         return now
+
+    def _fallen(self) -> dict[str, str]:
+        """Machines that went down by themselves since this grade rebooted them: an answer in
+        between is luck."""
+        now = self._starts()
+        hosts = [host.host for host in self.record.visible() if now.get(host.container) == ""]
+        return {host: DID_NOT_STAY_UP.format(host=host, attempt=self.attempt) for host in hosts}
 
     def _require_same(self, started: dict[str, str]) -> None:
         """A machine that rebooted by itself is the learner's doing; one that the engine started

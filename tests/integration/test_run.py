@@ -244,7 +244,9 @@ def test_a_cancelled_run_leaves_nothing_at_whatever_moment(pipeline: Pipeline, l
         _, err = process.communicate(timeout=60)
         took = time.monotonic() - told
 
-        assert process.returncode == 130, err
+        over = "next:" in err  # it was done before it was told
+        assert process.returncode == (1 if over else 130), err
+        assert moment > SIGTERM_MOMENTS / 2 or not over
         assert took < CLEAN_SECONDS, f"{took:.1f} s at moment {moment}"
         assert_nothing_left(pipeline, labs)
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from sandbox import readiness, rendering, ssh, topology
 from sandbox.errors import ContentError, MachineError, Unreachable
+from sandbox.lab import HostRecord, LabRecord
 from sandbox.models import Solution, Step
 from sandbox.runtime.base import ConsoleStream
-from sandbox.topology import Bringer, HostRecord, LabRecord
+from sandbox.topology import Bringer
 
 STEP_SECONDS = 180.0
 LOGIN_SECONDS = 30.0

@@ -13,21 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from msgspec import Struct
-
 from sandbox import ssh, variants
 from sandbox.errors import ContentError, MachineError, Unreachable
+from sandbox.lab import HostRecord, LabRecord
 from sandbox.models import Host
 from sandbox.paths import AttemptFiles, replacing
 from sandbox.readiness import BOOT_SECONDS, settle, wait_ready
-from sandbox.runtime.base import (
-    MachineSpec,
-    Place,
-    Placement,
-    Runtime,
-    VolumeSpec,
-    WireSpec,
-)
+from sandbox.runtime.base import MachineSpec, Runtime, VolumeSpec, WireSpec
 from sandbox.scenarios import Loaded
 from sandbox.variants import Variant
 from sandbox.variants.keys import ed25519
@@ -40,44 +32,6 @@ Scripts = dict[str, str]  # what a host runs once with its services up; "" for n
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class HostRecord(Struct, kw_only=True):
-    """One machine of an attempt, as the store keeps it."""
-
-    host: str
-    hidden: bool
-    fresh: bool
-    init: str
-    container: str = ""
-    place: Place
-    grader_host_key: str = ""  # "ssh-ed25519 …": pins the grader's way in
-    learner_host_key: str = ""
-    baseline: str = ""  # the measured boot of the prepared machine, before any learner
-    since: float = 0.0  # the machine's clock when it was handed over
-    seal: str = ""  # the key of its boot reports: secret; "" in what an older version started
-
-
-class LabRecord(Struct, kw_only=True):
-    """The machines of an attempt, as the store keeps them."""
-
-    hosts: dict[str, HostRecord]
-    vnis: dict[str, int]
-    images: dict[str, str]  # image name → reference
-    learner_host: str
-    console_password: str
-
-    @property
-    def placement(self) -> Placement:
-        return Placement({name: host.place for name, host in self.hosts.items()}, self.vnis)
-
-    def standing(self) -> list[HostRecord]:
-        """The machines that stay from start to stop: all but the fresh ones."""
-        return [host for host in self.hosts.values() if not host.fresh]
-
-    def visible(self) -> list[HostRecord]:
-        """The machines that learners work on."""
-        return [host for host in self.hosts.values() if not host.hidden]
 
 
 def in_parallel(work: Callable[[T], R], items: Iterable[T], *, width: int = 8) -> list[R]:

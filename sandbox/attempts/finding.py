@@ -18,8 +18,8 @@ from sandbox.store import AttemptRow, Store
 
 if TYPE_CHECKING:
     from sandbox.grading.child import Child
+    from sandbox.lab import LabRecord
     from sandbox.runtime.base import Running, Runtime
-    from sandbox.topology import LabRecord
     from sandbox.variants import Variant
 
 
@@ -169,7 +169,7 @@ class Finding:
         return variants.parse(row.variant)
 
     def _record(self, row: AttemptRow) -> LabRecord:
-        from sandbox.topology import LabRecord
+        from sandbox.lab import LabRecord
 
         return row.lab_as(LabRecord)
 

@@ -18,8 +18,9 @@ from sandbox.store import AttemptRow
 if TYPE_CHECKING:
     from sandbox.grading.results import Grade
     from sandbox.grading.taking import Taken, Taker
+    from sandbox.lab import LabRecord
     from sandbox.runtime.base import ConsoleStream
-    from sandbox.topology import Bringer, LabRecord
+    from sandbox.topology import Bringer
 
 
 RETURN_SECONDS = 8.0  # the engine may just be restarting one, for a command that was killed

@@ -14,8 +14,9 @@ from sandbox import readiness, ssh, topology, variants
 from sandbox.errors import EngineError, InternboxError, MachineError, Unreachable
 from sandbox.grading import child, safe, sealed, tamper
 from sandbox.grading.results import HostAccess, Phase, PhaseResult, Request
+from sandbox.lab import HostRecord, LabRecord
 from sandbox.runtime.failures import NoAnswer
-from sandbox.topology import Bringer, HostRecord, LabRecord
+from sandbox.topology import Bringer
 
 PHASE_SECONDS = 900.0
 CONTROL_SECONDS = 10.0

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from sandbox import readiness, ssh, topology
 from sandbox.errors import MachineError, Refused, Unreachable
+from sandbox.lab import HostRecord, LabRecord
 from sandbox.runtime.base import MachineSpec
-from sandbox.topology import BOOT, MACHINE, Bringer, HostRecord, LabRecord, in_parallel
+from sandbox.topology import BOOT, MACHINE, Bringer, in_parallel
 
 ASK_SECONDS = 120.0
 LISTING_BYTES = 64_000_000

@@ -40,7 +40,8 @@ from sandbox.paths import replacing
 from sandbox.store import AttemptRow
 
 if TYPE_CHECKING:
-    from sandbox.topology import Bringer, HostRecord, LabRecord
+    from sandbox.lab import HostRecord, LabRecord
+    from sandbox.topology import Bringer
 
 REACH_SECONDS = 5.0
 

@@ -12,8 +12,8 @@ import pytest
 from sandbox import ssh
 from sandbox.errors import EngineError, MachineError
 from sandbox.grading import taking
+from sandbox.lab import HostRecord, LabRecord
 from sandbox.runtime.base import Place
-from sandbox.topology import HostRecord, LabRecord
 from tests.grading.test_sealed import SEAL, sealed_with
 from tests.grading.test_tamper import MANIFEST, PLACES, SINCE, folder, new
 

@@ -29,10 +29,6 @@ LIBRARIES = re.compile(  # where the loader looks
     r"^/usr/(?:local/)?lib(?:64)?(?:/[a-z0-9_]+-linux-[a-z0-9]+)?(?:/glibc-hwcaps/[^/]+)?$"
 )
 PRELOAD = "/etc/ld.so.preload"
-ROOT_SHELL = frozenset(
-    f"/root/{name}"
-    for name in (".bashrc", ".bash_profile", ".bash_login", ".profile", ".bash_aliases")
-)
 # What an honest day's work rewrites: caches and lists that tools generate.
 GENERATED = re.compile(
     r"/__pycache__/|\.pyc$"
@@ -143,7 +139,7 @@ class _Image:
         """Is this changed inode one that an honest day's work does not change?"""
         if any(entry.same(known) for known in self.clean.get(entry.path, ())):
             return False
-        if entry.path == PRELOAD or entry.path in ROOT_SHELL:
+        if entry.path == PRELOAD:
             return entry.content != EMPTY
         if entry.path in self.own:
             return True

@@ -6,8 +6,10 @@ import hashlib
 import os
 import shutil
 import socket
+import threading
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,11 +118,19 @@ def _marker(cache_folder: Path, reference: str) -> Path:
 
 @cache
 def _answers(host: str) -> bool:
-    try:
-        socket.create_connection((host, 443), timeout=PROBE_SECONDS).close()
-    except OSError:
-        return False
-    return True
+    """Whether it takes a connection in time. A resolver that is away would let us wait for longer,
+    so this is asked on the side."""
+    answered = threading.Event()
+
+    def ask() -> None:
+        with suppress(OSError):
+            socket.create_connection((host, 443), timeout=PROBE_SECONDS).close()
+            answered.set()
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(PROBE_SECONDS)
+    return answered.is_set()
 
 
 def fetch(artifact: Artifact, architecture: str, cache_folder: Path, progress: Progress) -> Path:

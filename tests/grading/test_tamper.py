@@ -106,7 +106,6 @@ TAMPERED = {
     "a library for this processor": new(
         "/usr/lib/x86_64-linux-gnu/glibc-hwcaps/x86-64-v3/libc.so.6", mode="644"
     ),
-    "root's shell": new("/root/.bashrc", mode="644"),
 }
 
 

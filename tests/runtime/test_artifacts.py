@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,36 @@ def test_an_unknown_key_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ContentError, match="nome"):
         artifacts.read(tmp_path)
+
+
+def test_a_resolver_that_is_away_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, done = [], threading.Event()
+
+    def stuck(address: tuple[str, int], timeout: float) -> None:
+        asked.append(address)
+        done.wait(60)
+        raise TimeoutError
+
+    monkeypatch.delenv("INTERNBOX_ARTIFACTS", raising=False)
+    monkeypatch.delenv("INTERNBOX_REGISTRY", raising=False)
+    monkeypatch.setattr(artifacts, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("socket.create_connection", stuck)
+    (tmp_path / "artifacts.toml").write_text(
+        f"""
+        [[artifact]]
+        name = "tool"
+        version = "1.0"
+        urls = {{ amd64 = "https://stuck.invalid/tool-1.0.tgz" }}
+        sha256 = {{ amd64 = "{PINNED}" }}
+        """
+    )
+
+    begun = time.monotonic()
+    why = artifacts.why_not(tmp_path, "amd64", tmp_path)
+    done.set()
+
+    assert "stuck.invalid cannot be reached" in why
+    assert asked == [("stuck.invalid", 443)]
+    assert time.monotonic() - begun < 10

@@ -18,13 +18,14 @@ _STATE = (
     "running|degraded|maintenance) ;; *) false ;; esac"
 )
 BOOTED = _STATE.format("")
-SETTLED = f"until {_STATE.format('--wait')}; do sleep 0.1; done"
+SETTLED = f"until {_STATE.format('--wait')} || {{ sleep 0.2; {BOOTED}; }}; do :; done"
 
 
 def settle(link: ssh.Connection) -> None:
     """Waits until no unit is starting any more; a degraded machine has settled, too.
 
-    It asks again and again: even `--wait` fails at once while D-Bus has not started yet.
+    `--wait` waits in one go, but fails at once while D-Bus has not started, or where it is broken:
+    then it asks again and again.
     """
     try:
         link.run(SETTLED, timeout=SETTLE_SECONDS)

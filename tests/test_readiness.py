@@ -102,3 +102,28 @@ def test_nothing_to_wait_for_asks_nothing() -> None:
     readiness.wait_ready(link, "web", [])
 
     assert link.asked == []
+
+
+@pytest.mark.parametrize(
+    ("bus", "asked"),
+    [("true", ["--wait"]), ("false", ["--wait", "", "--wait", ""])],
+    ids=["with D-Bus", "without"],
+)
+def test_a_machine_has_settled_when_its_init_says_so_whether_or_not_d_bus_runs(
+    bus: str, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systemctl, told = tmp_path / "systemctl", tmp_path / "told"
+    systemctl.write_text(
+        f"""#!/bin/bash
+        echo "$2" >> {told}
+        [[ $2 = --wait ]] && {{ {bus} && echo degraded; exit; }}
+        (( $(wc -l < {told}) > 2 )) && echo running || echo starting
+        """
+    )
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    link: Any = Shell()
+
+    readiness.settle(link)
+
+    assert told.read_text().splitlines() == asked

@@ -27,6 +27,7 @@ NETWORK = "10.97.{}.{}"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TOOLS = ("dockerd", "containerd", "iptables", "ip", "nsenter", "setpriv", "unshare", "ssh")
 START_SECONDS = 60.0
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 COMMAND_SECONDS = 240.0
 KEEPER = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN); print(flush=True)\n"
 KEEPER += "while True: signal.pause()"
@@ -360,6 +361,21 @@ class Learner:
             labs.store.close()
 
 
+    def reboot(self, attempt: str) -> None:
+        """As somebody does who wants to see that it holds."""
+
+        def booted() -> str:
+            told = self.run("ssh", attempt, "--", f"cat {BOOT_ID}", code=None)
+            return told.stdout if told.returncode == 0 else ""
+
+        before = booted()
+        self.run("ssh", attempt, "--", "sudo systemctl reboot", code=None)
+        deadline = time.monotonic() + COMMAND_SECONDS
+        while booted() in ("", before):
+            assert time.monotonic() < deadline, "it did not boot again"
+            time.sleep(0.5)
+
+
 def whole_loop(learner: Learner) -> dict[str, Any]:
     """From start to an engine without a trace; what was seen on the way, by step."""
     seen: dict[str, Any] = {"start": learner.start()}
@@ -368,6 +384,7 @@ def whole_loop(learner: Learner) -> dict[str, Any]:
     seen["check"] = learner.told("check", code=1)
     seen["status"] = learner.status()[attempt]
     learner.mend(attempt)
+    learner.reboot(attempt)
     seen["grade"] = learner.told("grade")
     learner.run("stop")
     seen["gc"] = learner.told("gc")

@@ -243,6 +243,7 @@ def differences(handed: Grade, grade: Grade) -> list[str]:
     held = {guard.id: guard.held for guard in handed.guards}
     found = [
         f"“{check.title}”: {before.get(check.id, 'not')} handed in, {check.earned} now"
+        + (f" ({check.message})" if check.message and not check.earned else "")
         for check in grade.checks
         if before.get(check.id) != check.earned
     ]

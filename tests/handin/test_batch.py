@@ -13,7 +13,7 @@ import pytest
 
 from sandbox import scenarios
 from sandbox.errors import EngineError, Refused
-from sandbox.grading.results import CheckRun, GuardRun, PhaseResult
+from sandbox.grading.results import CheckResult, CheckRun, GuardRun, PhaseResult
 from sandbox.handin import batch, reading, roster, tables
 from sandbox.handin.regrading import Regrading, as_handed_in
 from sandbox.handin.roster import Learner
@@ -241,3 +241,19 @@ def test_hints_that_there_are_not_are_refused(labs: Any) -> None:
 
     with pytest.raises(Refused, match="hints"):
         labs._hints_cost(None, 3)
+
+
+def test_a_check_that_is_lost_says_why() -> None:
+    lost = CheckResult(
+        id="one",
+        title="It works",
+        points=100,
+        earned=0,
+        before=False,
+        after=False,
+        message="it is off",
+    )
+
+    found = batch.differences(grade(100), grade(0, checks=[lost]))
+
+    assert found == ["“It works”: 100 handed in, 0 now (it is off)"]

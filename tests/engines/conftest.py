@@ -360,7 +360,6 @@ class Learner:
             labs.apply(attempt, files.solution("reference"), solutions(load(files))["reference"])
             labs.store.close()
 
-
     def reboot(self, attempt: str) -> None:
         """As somebody does who wants to see that it holds."""
 

@@ -34,7 +34,8 @@ def assert_service_runs(desk):
     assert state == "active", f"the service print-log is {state}: it is what watches the printer"
 
 
-@pytest.mark.check("log-time", points=60, within=5)
+# a line comes every five seconds: in a log that was just emptied there may be none yet
+@pytest.mark.check("log-time", points=60, within=8)
 def test_new_lines_carry_local_time(hosts, params, anchor):
     """New lines in the log carry local time."""
     desk = hosts["desk"]

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 STAT = Path("/proc/stat")
 ROUND_SECONDS = 1.0  # what began last shows in the figures by then
-IDLE_ENOUGH = 0.25  # of all processor time, for one more to begin
+IDLE_ENOUGH = 0.2  # of all processor time, for one more to begin
 MOST = 12  # by memory: a lab of six machines takes some 200 MiB
 
 T = TypeVar("T")

@@ -268,10 +268,13 @@ def _run_all(
         for number, (case, found) in enumerate(paced(one, todo, jobs=jobs), start=1):
             for cell in found:
                 kept.keep(case, cell)
-                mark = "ok  " if cell.ok else "FAIL"
-                progress(
-                    f"{number:4}/{len(todo)} {mark} {cell.scenario} {cell.label}"
-                    + ("" if cell.ok else f"\n      expected {cell.expected}")
-                    + ("" if cell.ok else f"\n      got {cell.got}")
-                )
+                progress(f"{number:4}/{len(todo)} {_line(cell)}")
                 yield cell
+
+
+def _line(cell: Cell) -> str:
+    if cell.ok:
+        return f"ok   {cell.scenario} {cell.label}"
+    return (
+        f"FAIL {cell.scenario} {cell.label}\n      expected {cell.expected}\n      got {cell.got}"
+    )

@@ -52,7 +52,7 @@ class Finding:
         self.content = [*(folder.resolve() for folder in content), builtin_content()]
         self.progress = progress
         self.purpose = purpose
-        self.graders = graders  # None: a new process for each grade
+        self._graders = graders  # None: a new process for each grade
         self._runtime = runtime
 
     @cached_property
@@ -159,6 +159,12 @@ class Finding:
         running = {one.id for one in machines if one.state in ("running", "restarting")}
         started = row.lab != "{}"
         return started and {host.container for host in self._record(row).standing()} <= running
+
+    def _grader(self, files: ScenarioFiles) -> AbstractContextManager[Child]:
+        """The process of a scenario's grader: it imports what it needs while others work."""
+        from sandbox.grading import child
+
+        return (self._graders or child.prepare)(files.grader)
 
     def _loaded(self, row: AttemptRow) -> scenarios.Loaded:
         return scenarios.load(ScenarioFiles(Path(row.content), row.scenario))

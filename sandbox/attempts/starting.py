@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import threading
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -124,7 +123,6 @@ class Starting(Finding):
 
     def _can_be_had(self, loaded: scenarios.Loaded) -> None:
         """ImageError when an image needs what cannot be had here: before anything is built."""
-        threading.Thread(target=_import_the_rest, daemon=True).start()  # while the engine thinks
         names = sorted({host.image for host in loaded.settings.hosts.values()})
         states = self.runtime.image_states(loaded.files.content, names)
         if why_not := "; ".join(state.why_not for state in states if state.why_not):
@@ -170,8 +168,3 @@ class Starting(Finding):
                 f"{row.scenario} has changed since {row.id} was started: "
                 "what you see may differ from then"
             )
-
-
-def _import_the_rest() -> None:
-    """What bringing up machines needs: a tenth of a second."""
-    from sandbox import rendering, topology  # noqa: F401

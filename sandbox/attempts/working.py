@@ -107,10 +107,7 @@ class Working(Starting, Words):
     @contextmanager
     def _taker(self, row: AttemptRow, *, salt: str) -> Iterator[Taker]:
         """Its grader imports what it needs while the engine is asked."""
-        from sandbox.grading import child
-
-        file = ScenarioFiles(Path(row.content), row.scenario).grader
-        with (self.graders or child.prepare)(file) as grader:
+        with self._grader(ScenarioFiles(Path(row.content), row.scenario)) as grader:
             from sandbox.grading.taking import Taker
 
             self._complete(row)

@@ -100,8 +100,8 @@ class Taker:
                 lost |= self._lost(after.unreachable, DID_NOT_COME_BACK)
         tampered, silent = self._measure(lost)
         lost |= silent
-        self._require_same(started)
-        lost = self._fallen() | lost  # what is said of one that never came back is more
+        # what is said of one that never came back is more
+        lost = self._fallen(self._require_same(started)) | lost
         if lost:
             after = PhaseResult.unanswered(before, lost)
         return Taken(before, after, tampered, lost)
@@ -190,16 +190,16 @@ class Taker:
                 )
         return now
 
-    def _fallen(self) -> dict[str, str]:
+    def _fallen(self, now: dict[str, str]) -> dict[str, str]:
         """Machines that went down by themselves since this grade rebooted them: an answer in
         between is luck."""
-        now = self._starts()
         hosts = [host.host for host in self.record.visible() if now.get(host.container) == ""]
         return {host: DID_NOT_STAY_UP.format(host=host, attempt=self.attempt) for host in hosts}
 
-    def _require_same(self, started: dict[str, str]) -> None:
-        """A machine that rebooted by itself is the learner's doing; one that the engine started
-        meanwhile was away for reasons that are not."""
+    def _require_same(self, started: dict[str, str]) -> dict[str, str]:
+        """When the engine started the machines, as it says now. A machine that rebooted by itself
+        is the learner's doing; one that the engine started meanwhile was away for reasons that are
+        not."""
         now = self._starts()
         for host in self.record.standing():
             if now.get(host.container) not in ("", started.get(host.container)):
@@ -208,6 +208,7 @@ class Taker:
                     "this says nothing about the work, so nothing was graded",
                     hint=f"internbox grade {self.attempt}",
                 )
+        return now
 
     def _reboot_one(self, host: HostRecord) -> tuple[str, bool]:
         endpoint = topology.grader_endpoint(host, self.key)

@@ -108,11 +108,11 @@ class Regrading(Labs):
         handed: dict[str, HandedIn],
         submission: Submission,
     ) -> Grade:
-        from sandbox.grading import child, score, taking
+        from sandbox.grading import score, taking
 
         manifest = submission.manifest
         salt = taking.new_salt()
-        with (self.graders or child.prepare)(loaded.files.grader) as grader:
+        with self._grader(loaded.files) as grader:
             bringer = self._bringer(row.id, loaded, variant, new=True)
             record = stand(bringer, images, handed)
             taken = taking.Taker(bringer, record, salt, grader).grade()

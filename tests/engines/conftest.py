@@ -27,7 +27,6 @@ NETWORK = "10.97.{}.{}"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TOOLS = ("dockerd", "containerd", "iptables", "ip", "nsenter", "setpriv", "unshare", "ssh")
 START_SECONDS = 60.0
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
 COMMAND_SECONDS = 240.0
 KEEPER = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN); print(flush=True)\n"
 KEEPER += "while True: signal.pause()"
@@ -362,6 +361,7 @@ class Learner:
 
     def reboot(self, attempt: str) -> None:
         """As somebody does who wants to see that it holds."""
+        from sandbox.ssh import BOOT_ID
 
         def booted() -> str:
             told = self.run("ssh", attempt, "--", f"cat {BOOT_ID}", code=None)
@@ -369,10 +369,7 @@ class Learner:
 
         before = booted()
         self.run("ssh", attempt, "--", "sudo systemctl reboot", code=None)
-        deadline = time.monotonic() + COMMAND_SECONDS
-        while booted() in ("", before):
-            assert time.monotonic() < deadline, "it did not boot again"
-            time.sleep(0.5)
+        wait_until(lambda: booted() not in ("", before), "it did not boot again")
 
 
 def whole_loop(learner: Learner) -> dict[str, Any]:

@@ -36,8 +36,9 @@ check: $(STAMP)  ## ruff, mypy strict, import contracts, lint of all scenarios; 
 	$(BIN)/lint-imports
 	$(BIN)/internbox lint
 
+# Three at once keep two processors busy: tests wait for machines more than they compute.
 test: engine  ## All tests, on the real engine
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 prove: engine  ## The proof matrix of every scenario
 	$(BIN)/internbox prove --all

@@ -36,8 +36,8 @@ reboot = true
 host = "desk"
 script = "second.sh"
 """
-SIGTERM_MOMENTS = 7
-CLEAN_SECONDS = 5.0
+SIGTERM_MOMENTS = 5
+CLEAN_SECONDS = 7.5  # from GitHub's first signal to its next, which cannot be caught
 
 
 @dataclass
@@ -236,7 +236,9 @@ def test_a_cancelled_run_leaves_nothing_at_whatever_moment(pipeline: Pipeline, l
     whole = time.monotonic() - begun
     assert process.returncode == 1
 
+    cancelled = 0
     for moment in range(SIGTERM_MOMENTS):
+        begun = time.monotonic()
         process = pipeline.start(*words, "--untouched")
         time.sleep(0.5 + (whole - 1) * moment / SIGTERM_MOMENTS)
         process.send_signal(signal.SIGTERM)
@@ -244,11 +246,15 @@ def test_a_cancelled_run_leaves_nothing_at_whatever_moment(pipeline: Pipeline, l
         _, err = process.communicate(timeout=60)
         took = time.monotonic() - told
 
-        over = "next:" in err  # it was done before it was told
-        assert process.returncode == (1 if over else 130), err
-        assert moment > SIGTERM_MOMENTS / 2 or not over
+        if "next:" in err:  # it was done before it was told, on a computer that has become faster
+            assert process.returncode == 1, err
+            whole = min(whole, told - begun)
+            continue
+        assert process.returncode == 130, err
+        cancelled += 1
         assert took < CLEAN_SECONDS, f"{took:.1f} s at moment {moment}"
         assert_nothing_left(pipeline, labs)
+    assert cancelled > SIGTERM_MOMENTS / 2
 
 
 def test_what_a_killed_run_left_is_found_by_gc(pipeline: Pipeline, labs: Labs) -> None:

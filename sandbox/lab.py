@@ -27,14 +27,14 @@ class LabRecord(Struct, kw_only=True):
     """All machines of one attempt, and what they share."""
 
     hosts: dict[str, HostRecord]
-    vnis: dict[str, int]
+    rack: str = ""  # "" in what an older version started
     images: dict[str, str]  # image name → reference
     learner_host: str
     console_password: str
 
     @property
     def placement(self) -> Placement:
-        return Placement({name: host.place for name, host in self.hosts.items()}, self.vnis)
+        return Placement({name: host.place for name, host in self.hosts.items()}, self.rack)
 
     def standing(self) -> list[HostRecord]:
         """The machines that stay from start to stop: all but the fresh ones."""

@@ -6,7 +6,6 @@ $INTERNBOX_HOME, or the platform's state folder for internbox/
 ├── trusted                 folders whose graders the user agreed to run
 ├── logs/                   one file per bug, with what to paste into an issue; image builds
 ├── locks/                  held while places are chosen or images built
-├── reserved.json           places chosen for machines that are not made yet
 ├── regrades/               results of submissions that were graded anew
 └── attempts/<id>/          0700
     ├── lock                held while a command works on the attempt
@@ -94,10 +93,6 @@ class Home:
     @property
     def locks(self) -> Path:
         return self.root / "locks"
-
-    @property
-    def reserved(self) -> Path:
-        return self.root / "reserved.json"
 
     @property
     def artifacts(self) -> Path:

@@ -150,10 +150,13 @@ class Bringer:
     # --- doing it -----------------------------------------------------------------------------
 
     def plan(self, images: dict[str, str]) -> tuple[dict[str, MachineSpec], Scripts, LabRecord]:
-        """Specs and online scripts by host, and the places that were chosen; nothing is made."""
+        """Specs and online scripts by host, and the places in the rack that was made for them."""
         settings = self.loaded.settings
-        made = {name: self.spec(name, images) for name in settings.hosts}
-        placement = self.runtime.place([spec for spec, *_ in made.values()])
+        doors = {name: not (host.hidden or host.fresh) for name, host in settings.hosts.items()}
+        with ThreadPoolExecutor(1) as aside:  # the engine takes half a second
+            placing = aside.submit(self.runtime.place, self.attempt, self.loaded.id, doors)
+            made = {name: self.spec(name, images) for name in settings.hosts}
+        placement = placing.result()
         record = LabRecord(
             hosts={
                 name: HostRecord(
@@ -168,7 +171,7 @@ class Bringer:
                 )
                 for name, (spec, _, grader_key, login_key) in made.items()
             },
-            vnis=placement.vnis,
+            rack=placement.rack,
             images=images,
             learner_host=settings.learner
             or next(name for name, host in settings.hosts.items() if not host.hidden),
@@ -228,7 +231,7 @@ class Bringer:
             host_key=ssh.dropbear_host_key(key.private),
         )
         self.runtime.remove(self.attempt, host="probe")  # of a grade that was killed
-        placement = self.runtime.place([spec])
+        placement = self.runtime.place(self.attempt, self.loaded.id, {"probe": False}, host="probe")
         host = HostRecord(
             host="probe",
             hidden=True,
@@ -238,7 +241,7 @@ class Bringer:
             grader_host_key=key.public,
         )
         try:
-            host.container, host.place = self.runtime.launch(spec, placement)
+            host.container = self.runtime.launch(spec, placement)
             with ssh.connect(
                 grader_endpoint(host, self.files.grader_key), deadline=BOOT_SECONDS
             ) as link:
@@ -264,7 +267,7 @@ class Bringer:
         )
 
     def launch(self, host: HostRecord, spec: MachineSpec, record: LabRecord) -> None:
-        host.container, host.place = self.runtime.launch(spec, record.placement)
+        host.container = self.runtime.launch(spec, record.placement)
 
     def prepare(self, host: HostRecord, online: str) -> ssh.Connection:
         """Waits for the first boot; runs the scenario's online script, scrubs, boots anew.

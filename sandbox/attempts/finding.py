@@ -155,8 +155,8 @@ class Finding:
             yield self._living(attempt)
 
     def _whole(self, row: AttemptRow, machines: Iterable[Running]) -> bool:
-        """Whether all its machines are among those that the engine runs."""
-        running = {one.id for one in machines if one.state in ("running", "restarting")}
+        """Whether all its machines are among those that the engine runs, or would if woken."""
+        running = {one.id for one in machines if one.state in ("running", "restarting", "asleep")}
         started = row.lab != "{}"
         return started and {host.container for host in self._record(row).standing()} <= running
 

@@ -56,12 +56,21 @@ class Labs(Working):
         """What lives, and in which state the engine has it."""
         self._notice_interrupted()
         used: dict[str, float] = {}  # lacks an attempt of which the engine tells nothing
+        asleep = set()
         for machine in self.runtime.machines(memory=memory):
+            if machine.state == "asleep":
+                asleep.add(machine.attempt)
             if machine.memory_mib is not None:
                 used[machine.attempt] = used.get(machine.attempt, 0.0) + machine.memory_mib
         now = time.time()
         return [
-            StatusRow(row.id, row.scenario, row.state, now - row.created, used.get(row.id))
+            StatusRow(
+                row.id,
+                row.scenario,
+                "asleep" if row.state == "running" and row.id in asleep else row.state,
+                now - row.created,
+                used.get(row.id),
+            )
             for row in self.store.living()
             if row.purpose == self.purpose
         ]
@@ -132,7 +141,7 @@ class Labs(Working):
         else:
             return [
                 *self.runtime.remove(row.id, role="fresh"),
-                *self.runtime.remove(row.id, role="probe"),
+                *self.runtime.remove(row.id, host="probe"),
             ]
         return []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,12 +19,21 @@ from sandbox.store import AttemptRow
 if TYPE_CHECKING:
     from sandbox.grading.results import Grade
     from sandbox.grading.taking import Taken, Taker
-    from sandbox.lab import LabRecord
-    from sandbox.runtime.base import ConsoleStream
+    from sandbox.lab import HostRecord, LabRecord
+    from sandbox.runtime.base import ConsoleStream, Place
     from sandbox.topology import Bringer
 
 
 RETURN_SECONDS = 8.0  # the engine may just be restarting one, for a command that was killed
+
+
+def _answers(place: Place) -> bool:
+    """Whether something listens where learners log in: asks no engine."""
+    try:
+        socket.create_connection((place.connect, place.learner_port), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 class Working(Starting, Words):
@@ -33,6 +43,8 @@ class Working(Starting, Words):
         """The command that logs the learner in."""
         row = self._living(ref)
         name = self._visible_host(row, host)
+        if not _answers(self._record(row).hosts[name].place):
+            self._wake(row)
         self.store.touch(row.id)
         return ["ssh", "-F", str(self.home.attempt(row.id).ssh_config), name]
 
@@ -41,6 +53,7 @@ class Working(Starting, Words):
         row = self._living(ref)
         record = self._record(row)
         name = self._visible_host(row, host)
+        self._wake(row)
         stream = self.runtime.attach(record.hosts[name].container)
         return stream, record.console_password
 
@@ -113,17 +126,43 @@ class Working(Starting, Words):
             self._complete(row)
             yield Taker(*self.machines(row.id), salt, grader)
 
+    def _wake(self, row: AttemptRow) -> None:
+        """Machines that are off since the engine was restarted go on; returns once they answer.
+
+        MachineError when one of them has lost what was on its disks.
+        """
+        states = {machine.state for machine in self.runtime.machines(row.id)}
+        if "dead" in states:
+            raise self._interrupted(row, "what was on its small disks is lost")
+        if "asleep" not in states:
+            return
+        from sandbox import readiness, topology
+
+        self.progress("turning the machines on again")
+        self.runtime.wake(row.id)
+        key = self.home.attempt(row.id).grader_key
+
+        def settle(host: HostRecord) -> None:
+            endpoint = topology.grader_endpoint(host, key)
+            readiness.settle_at(endpoint, seconds=readiness.BOOT_SECONDS)
+
+        topology.in_parallel(settle, self._record(row).standing())
+
     def _complete(self, row: AttemptRow) -> None:
         """An attempt whose machines the engine has lost is interrupted, never graded wrong."""
+        self._wake(row)
         deadline = time.monotonic() + RETURN_SECONDS
         while not self._whole(row, machines := self.runtime.machines(row.id)):
             if row.lab == "{}" or not machines or time.monotonic() > deadline:
-                self.store.move(row.id, "interrupted")
-                raise MachineError(
-                    f"{row.id} was interrupted: its machines are gone",
-                    hint=f"internbox reset {row.id} starts it again from the beginning",
-                )
+                raise self._interrupted(row, "its machines are gone")
             time.sleep(0.2)
+
+    def _interrupted(self, row: AttemptRow, why: str) -> MachineError:
+        self.store.move(row.id, "interrupted")
+        return MachineError(
+            f"{row.id} was interrupted: {why}",
+            hint=f"internbox reset {row.id} starts it again from the beginning",
+        )
 
     def _grade(
         self, row: AttemptRow, taken: Taken, *, kind: Literal["check", "grade"], salt: str

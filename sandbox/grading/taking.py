@@ -83,7 +83,7 @@ class Taker:
         Raises EngineError, MachineError or GraderError when nothing can be said about the
         learner's work.
         """
-        self._require_seals()
+        self._require_gradable()
         started = self._starts()
         with self._prepared("before") as (start_child, fresh):
             topology.in_parallel(self._settle, self.record.visible())
@@ -176,7 +176,18 @@ class Taker:
         return self._lost(missing, DID_NOT_COME_BACK)
 
     def _starts(self) -> dict[str, str]:
-        return self.bringer.runtime.starts(self.attempt)
+        """When the engine started each machine; EngineError when it has left one off."""
+        now = self.bringer.runtime.starts(self.attempt)
+        if off := [host.host for host in self.record.standing() if host.container not in now]:
+            raise self._restarted_meanwhile(off)
+        return now
+
+    def _restarted_meanwhile(self, hosts: list[str]) -> EngineError:
+        return EngineError(
+            f"the engine was restarted while {', '.join(hosts)} was graded: "
+            "this says nothing about the work, so nothing was graded",
+            hint=f"internbox grade {self.attempt}",
+        )
 
     def _restarted(self, started: dict[str, str], lost: Collection[str]) -> dict[str, str]:
         """When the engine started the machines, now that it has restarted all that are not lost."""
@@ -203,11 +214,7 @@ class Taker:
         now = self._starts()
         for host in self.record.standing():
             if now.get(host.container) not in ("", started.get(host.container)):
-                raise EngineError(
-                    f"the engine was restarted while {host.host} was graded: "
-                    "this says nothing about the work, so nothing was graded",
-                    hint=f"internbox grade {self.attempt}",
-                )
+                raise self._restarted_meanwhile([host.host])
         return now
 
     def _reboot_one(self, host: HostRecord) -> tuple[str, bool]:
@@ -253,7 +260,8 @@ class Taker:
 
     def _are_theirs(self, silent: list[HostRecord]) -> bool:
         """Machines that learners work on, and that the engine has not lost."""
-        there = {machine.id for machine in self.bringer.runtime.machines(self.attempt)}
+        machines = self.bringer.runtime.machines(self.attempt)
+        there = {machine.id for machine in machines if machine.state != "asleep"}
         return all(not host.hidden and host.container in there for host in silent)
 
     def _answers(self, host: HostRecord) -> bool:
@@ -276,8 +284,8 @@ class Taker:
 
     # --- tampering ----------------------------------------------------------------------------
 
-    def _require_seals(self) -> None:
-        if any(not host.seal for host in self.record.visible()):
+    def _require_gradable(self) -> None:
+        if not self.record.rack or any(not host.seal for host in self.record.visible()):
             raise MachineError(
                 f"{self.attempt} was started by an older version of internbox, and this one cannot "
                 "grade it",

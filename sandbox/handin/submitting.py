@@ -77,7 +77,9 @@ class Submitting(Labs):
         return self._described(row, file, manifest, indexes)
 
     def _still_there(self, row: AttemptRow, record: LabRecord) -> None:
-        """Machines may be off, after a submit that was killed; they must not be gone."""
+        """Machines may be off, after a submit that was killed or an engine that was restarted; they
+        must not be gone."""
+        self._wake(row)
         there = {one.id for one in self.runtime.machines(row.id) if one.state != "dead"}
         if gone := [host.host for host in record.visible() if host.container not in there]:
             raise MachineError(

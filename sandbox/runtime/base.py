@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 Progress = Callable[[str], None]  # one line of talk: "building image web (3 of 4) …"
-
-GRADER_PORT = 2222  # where the tools' SSH server listens in Docker's namespace
-LEARNER_PORT = 2200  # relayed to port 22 of the machine
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,6 @@ class Place:
     """Where one host of an attempt is, kept until it is stopped. Ports are on `connect`."""
 
     host: str
-    address: str  # on the management network
     connect: str  # name or address a client connects to
     grader_port: int
     learner_port: int = 0  # 0: learners cannot log in
@@ -90,10 +86,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Placement:
-    """The places of all hosts of an attempt, fresh ones included, and a VXLAN id per wire."""
+    """The places of all hosts of an attempt, fresh ones included, and the rack they stand in."""
 
     places: dict[str, Place]
-    vnis: dict[str, int] = field(default_factory=dict)
+    rack: str  # the container that keeps their wires and doors while they reboot
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,7 @@ class Running:
     host: str
     role: str
     hidden: bool
-    state: str  # created, running, restarting, exited; dead: it has lost disks
+    state: str  # created, running, restarting, exited; asleep: until woken; dead: has lost disks
     memory_mib: float | None  # None unless asked for
     created: float  # epoch seconds by the engine's clock
 
@@ -155,12 +151,13 @@ class Runtime(Protocol):
     def image_files(self, reference: str) -> AbstractContextManager[BinaryIO]: ...  # tar
 
     # machines
-    def place(self, specs: Sequence[MachineSpec]) -> Placement: ...
+    def place(
+        self, attempt: str, scenario: str, doors: Mapping[str, bool], *, host: str = ""
+    ) -> Placement: ...  # host → whether learners log in; `host`: it is removed with that one
     def create(self, spec: MachineSpec, placement: Placement) -> str: ...  # → container id
     def start(self, container: str) -> None: ...
-    def launch(
-        self, spec: MachineSpec, placement: Placement
-    ) -> tuple[str, Place]: ...  # create and start
+    def launch(self, spec: MachineSpec, placement: Placement) -> str: ...  # create and start
+    def wake(self, attempt: str) -> None: ...  # what the engine's restart put to sleep
     def halt(
         self, *, within: float
     ) -> None: ...  # none is launched any more; waits for those begun

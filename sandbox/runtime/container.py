@@ -1,12 +1,19 @@
-"""What the engine is asked for to make one machine; pure, from spec and placement."""
+"""What the engine is asked for to make a machine, or the rack that an attempt's machines stand in.
+
+Pure, from spec and placement. A rack is a container that does nothing: its network namespace has
+the wires and the published ports of its machines, which begin in it and make one of their own each.
+So a machine that boots costs the engine no network, and its ports are the same for ever.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import secrets
+from collections.abc import Collection
 from typing import Any
 
 from sandbox import labels
-from sandbox.runtime import placement as places
-from sandbox.runtime.base import GRADER_PORT, LEARNER_PORT, MachineSpec, Placement, WireSpec
+from sandbox.runtime.base import MachineSpec, Placement, WireSpec
 from sandbox.runtime.engine import Engine
 from sandbox.runtime.network import NETWORK
 
@@ -27,6 +34,11 @@ LOG = {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}}
 
 def name(spec: MachineSpec) -> str:
     return f"internbox-{spec.attempt}-{spec.host}"
+
+
+def rack_name(attempt: str) -> str:
+    """For people: a control has a rack of its own."""
+    return f"internbox-{attempt}.rack-{secrets.token_hex(2)}"
 
 
 def holder_name(spec: MachineSpec) -> str:
@@ -54,37 +66,36 @@ def attempt_labels(home: str, spec: MachineSpec) -> dict[str, str]:
     }
 
 
-def machine_labels(
-    home: str, spec: MachineSpec, placement: Placement, created: float
-) -> dict[str, str]:
+def rack_labels(home: str, attempt: str, scenario: str, host: str) -> dict[str, str]:
     return {
-        **attempt_labels(home, spec),
-        labels.ADDRESS: placement.places[spec.host].address,
-        labels.RESERVED: str(places.of_placement(placement)),
-        labels.CREATED: f"{created:.3f}",
+        labels.HOME: home,
+        labels.ATTEMPT: attempt,
+        labels.SCENARIO: scenario,
+        labels.HOST: host,
+        labels.ROLE: "rack",
     }
 
 
 def environment(spec: MachineSpec, placement: Placement, created: float) -> dict[str, str]:
     """What the machine program is told; it keeps none of it for init."""
-    told = {
+    place = placement.places[spec.host]
+    return {
         "INTERNBOX_INIT": spec.init,
-        "INTERNBOX_WIRES": " ".join(wire(w, spec.host, placement) for w in spec.wires),
+        "INTERNBOX_HOSTNAME": spec.hostname,
+        "INTERNBOX_DOORS": f"{place.grader_port},{place.learner_port}",
+        "INTERNBOX_WIRES": " ".join(map(wire, spec.wires)),
         "INTERNBOX_KEY": spec.grader_key,
         "INTERNBOX_HOSTKEY": spec.host_key,
         "INTERNBOX_CREATED": f"{created:.3f}",
         "INTERNBOX_SEAL": spec.seal,
     }
-    return told if spec.hidden else {**told, "INTERNBOX_LEARNER": "1"}
 
 
-def wire(w: WireSpec, host: str, placement: Placement) -> str:
-    """`nic,vni,mac,peer+peer,address,gateway`. Every other host of the attempt is a peer: one that
-    is not on this wire has no VXLAN of its number and drops what comes."""
-    peers = "+".join(
-        sorted(place.address for name, place in placement.places.items() if name != host)
-    )
-    return ",".join([w.nic, str(placement.vnis[w.wire]), w.mac, peers, w.address, w.gateway])
+def wire(w: WireSpec) -> str:
+    """`nic,bridge,mac,address,gateway`. The bridge stands for the wire in the rack: a name of 15
+    characters at most, the same on every host."""
+    bridge = f"wire{hashlib.sha256(w.wire.encode()).hexdigest()[:8]}"
+    return ",".join([w.nic, bridge, w.mac, w.address, w.gateway])
 
 
 def security_options(kinds: tuple[str, ...]) -> list[str]:
@@ -118,52 +129,35 @@ def volume_mount(volume: str, path: str, *, read_only: bool = False) -> dict[str
 def request(
     engine: Engine, home: str, spec: MachineSpec, placement: Placement, tools_volume: str
 ) -> dict[str, Any]:
-    """Keyword arguments of the SDK's create_container."""
-    place = placement.places[spec.host]
-    bind = engine.endpoint.bind
-    ports = {GRADER_PORT: (bind, place.grader_port)}
-    if place.learner_port:
-        ports[LEARNER_PORT] = (bind, place.learner_port)
+    """Keyword arguments of the SDK's create_container, for a machine."""
     created = engine.clock()
     return {
         "image": spec.image,
         "name": name(spec),
-        "hostname": spec.hostname,
         "entrypoint": [MACHINE],
         "command": [],
         "user": "0:0",
         "working_dir": "/",
         "environment": environment(spec, placement, created),
-        "labels": machine_labels(home, spec, placement, created),
+        "labels": {**attempt_labels(home, spec), labels.CREATED: f"{created:.3f}"},
         "tty": True,
         "stdin_open": True,
         "stop_signal": "SIGRTMIN+3",
         "stop_timeout": STOP_SECONDS,
         "healthcheck": {"Test": ["NONE"]},  # it would run inside, with the host's capabilities
-        "ports": list(ports),
-        "host_config": _host_config(engine, spec, ports, tools_volume),
-        "networking_config": {
-            "EndpointsConfig": {NETWORK: {"IPAMConfig": {"IPv4Address": place.address}}}
-        },
+        "host_config": _host_config(engine, spec, placement.rack, tools_volume),
     }
 
 
-def _host_config(
-    engine: Engine, spec: MachineSpec, ports: dict[int, tuple[str, int]], tools_volume: str
-) -> dict[str, Any]:
+def _host_config(engine: Engine, spec: MachineSpec, rack: str, tools_volume: str) -> dict[str, Any]:
     memory = memory_bytes(spec.memory)
     return {
-        "NetworkMode": NETWORK,
-        "PortBindings": {
-            f"{inside}/tcp": [{"HostIp": address, "HostPort": str(port)}]
-            for inside, (address, port) in ports.items()
-        },
+        "NetworkMode": in_rack(rack),
         "CapAdd": [*CAPABILITIES, *spec.capabilities],
         "CgroupnsMode": "private",
         "SecurityOpt": security_options(engine.security()),
         "Tmpfs": dict(TMPFS),
         "Mounts": mounts(spec, tools_volume),
-        "Dns": ["127.0.0.1"],
         "Memory": memory,
         "MemorySwap": memory,  # the same: no swap
         "PidsLimit": spec.pids,
@@ -171,6 +165,36 @@ def _host_config(
         **_processors(engine.facts(), spec),
         **keeping(),
     }
+
+
+def rack_request(
+    engine: Engine, image: str, called: str, mark: dict[str, str], ports: Collection[int]
+) -> dict[str, Any]:
+    """Keyword arguments of the SDK's create_container, for a rack: a port is the same number inside
+    and outside. It does not come back with the engine, nor do then its machines, until woken."""
+    return {
+        "image": image,
+        "name": called,
+        "entrypoint": [MACHINE, "wait"],
+        "command": [],
+        "labels": {**mark, labels.PORTS: ",".join(map(str, ports))},
+        "stop_signal": "SIGTERM",
+        "ports": list(ports),
+        "host_config": {
+            "NetworkMode": NETWORK,
+            "CapDrop": ["ALL"],
+            "PortBindings": published(engine.endpoint.bind, ports),
+            **keeping(),
+        },
+    }
+
+
+def published(address: str, ports: Collection[int]) -> dict[str, list[dict[str, str]]]:
+    return {f"{port}/tcp": [{"HostIp": address, "HostPort": str(port)}] for port in ports}
+
+
+def in_rack(rack: str) -> str:
+    return f"container:{rack}"
 
 
 def _processors(facts: dict[str, Any], spec: MachineSpec) -> dict[str, int]:

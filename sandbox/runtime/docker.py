@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
@@ -109,31 +109,55 @@ class DockerRuntime:
 
     # --- machines -------------------------------------------------------------------------------
 
-    def place(self, specs: Sequence[MachineSpec]) -> Placement:
-        """Addresses, ports and wire numbers that nothing else of ours on this engine has."""
-        self.engine.require_real_root()
-        subnet = network.ensure(self.engine)
-        with locks.held(
-            self.folders.locks / "place", seconds=30, doing="choosing ports and addresses"
-        ):
-            reservations = places.Reservations(self.folders.reserved)
-            taken = self._taken(reservations)
-            chosen = places.choose(specs, subnet, self.engine.endpoint, taken)
-            reservations.add(places.of_placement(chosen))
-        return chosen
+    def place(
+        self, attempt: str, scenario: str, doors: Mapping[str, bool], *, host: str = ""
+    ) -> Placement:
+        """A rack that runs, with ports that nothing else of ours on this engine has.
 
-    def _taken(self, reservations: places.Reservations) -> places.Taken:
-        with self.engine.doing("listing containers"):
-            taken = places.of_containers(self.engine.api.containers(all=True))
-        taken.add(reservations.standing())
-        return taken
+        `doors` says of each host whether learners log in. The rack is removed with `host`, or with
+        the attempt.
+        """
+        self.engine.require_real_root()
+        network.ensure(self.engine)
+        mark = containers.rack_labels(self.home, attempt, scenario, host)
+        refused: set[int] = set()
+        for _ in range(PORT_TRIES):
+            with self._gate.passed():
+                rack, chosen = self._new_rack(attempt, mark, doors, refused)
+                try:
+                    self.start(rack)
+                except PortTaken:
+                    self.discard([Leftover("container", rack, attempt)])
+                    refused |= set(places.ports_of(chosen.values()))
+                else:
+                    return Placement(chosen, rack)
+        raise EngineError(
+            f"{PORT_TRIES} times another program took the ports that were chosen",
+            hint="which program listens on ports 20000 to 32767? ss -ltnp",
+        )
+
+    def _new_rack(
+        self, attempt: str, mark: dict[str, str], doors: Mapping[str, bool], refused: set[int]
+    ) -> tuple[str, dict[str, Place]]:
+        """The container's id, and the places of which it is the doors."""
+        image = images.tools_reference(self.engine)
+        with (
+            locks.held(self.folders.locks / "place", seconds=30, doing="choosing ports"),
+            self.engine.doing("making the rack"),
+        ):
+            taken = places.taken(self.engine.api.containers(all=True)) | refused
+            chosen = places.choose(doors, self.engine.endpoint, taken)
+            ports = places.ports_of(chosen.values())
+            called = containers.rack_name(attempt)
+            request = containers.rack_request(self.engine, image, called, mark, ports)
+            return str(self.engine.api.create_container(**request)["Id"]), chosen
 
     def create(self, spec: MachineSpec, placement: Placement) -> str:
         """The container's id; its volumes are mounted and `spec.archive` is laid in it."""
         volume = self._tools_volume()
         api = self.engine.api
         if spec.volumes:
-            self._hold_volumes(spec)
+            self._hold_volumes(spec, placement.rack)
         request = containers.request(self.engine, self.home, spec, placement, volume)
         with self.engine.doing(f"creating {spec.host}"):
             made = str(api.create_container(**request)["Id"])
@@ -155,7 +179,7 @@ class DockerRuntime:
             answer = api._put(url, params=params, data=data)
             api._raise_for_status(answer)
 
-    def _hold_volumes(self, spec: MachineSpec) -> None:
+    def _hold_volumes(self, spec: MachineSpec, rack: str) -> None:
         """Makes the volumes and a container that only holds them: a file system in memory is
         emptied when its last user stops, and the machine itself will reboot. When the engine
         restarts, all stop, and the holder stays off: a sign that the disks are empty."""
@@ -173,48 +197,37 @@ class DockerRuntime:
                 name=containers.holder_name(spec),
                 entrypoint=[containers.MACHINE, "wait"],
                 labels=mark,
-                host_config={"NetworkMode": "none", "Mounts": mounts, **containers.keeping()},
+                host_config={
+                    "NetworkMode": containers.in_rack(rack),
+                    "Mounts": mounts,
+                    **containers.keeping(),
+                },
             )
             api.start(holder["Id"])
 
     def start(self, container: str) -> None:
-        """PortTaken when a port was taken since it was chosen: then `launch` chooses others."""
         with self.engine.doing("starting a machine"):
             self.engine.api.start(container)
 
-    def launch(self, spec: MachineSpec, placement: Placement) -> tuple[str, Place]:
-        """Creates and starts; the container's id, and its place, with other ports where needed."""
-        for _ in range(PORT_TRIES):
-            with self._gate.passed():
-                made = self.create(spec, placement)
-                try:
-                    self.start(made)
-                except PortTaken:
-                    self.remove(spec.attempt, host=spec.host)
-                    placement = self._with_other_ports(spec, placement)
-                else:
-                    return made, placement.places[spec.host]
-        raise EngineError(
-            f"{PORT_TRIES} times another program took the ports that {spec.host} was given",
-            hint="which program listens on ports 20000 to 32767? ss -ltnp",
-        )
+    def launch(self, spec: MachineSpec, placement: Placement) -> str:
+        """Creates and starts; the container's id."""
+        with self._gate.passed():
+            made = self.create(spec, placement)
+            self.start(made)
+        return made
+
+    def wake(self, attempt: str) -> None:
+        """Turns on what an engine that was restarted has left off: racks, then their machines."""
+        rows = sweep.containers(self.engine, self.home, attempt=attempt)
+        asleep = [row for row in sweep.machines(rows) if row["State"] == sweep.ASLEEP]
+        if not asleep:
+            return
+        for rack in sweep.racks_off(rows):
+            self.start(rack["Id"])
+        sweep.in_parallel(lambda row: self.start(row["Id"]), asleep)
 
     def halt(self, *, within: float) -> None:
         self._gate.shut(within=within)
-
-    def _with_other_ports(self, spec: MachineSpec, chosen: Placement) -> Placement:
-        with locks.held(
-            self.folders.locks / "place", seconds=30, doing="choosing ports and addresses"
-        ):
-            reservations = places.Reservations(self.folders.reserved)
-            taken = self._taken(reservations)
-            taken.add(places.of_placement(chosen))
-            ports = places.choose_ports(spec, self.engine.endpoint, taken)
-            old = chosen.places[spec.host]
-            new = Place(spec.host, old.address, old.connect, *ports)
-            changed = Placement({**chosen.places, spec.host: new}, chosen.vnis)
-            reservations.add(places.of_placement(changed))
-        return changed
 
     def restart(self, container: str) -> None:
         """As pressing the power button twice; returns once the machine is on again."""
@@ -248,11 +261,13 @@ class DockerRuntime:
     def starts(self, attempt: str) -> dict[str, str]:
         """Container id → the moment the engine started it; empty once it has rebooted by itself.
 
-        A moment that is new without `start` or `restart` means that the engine was restarted.
+        A moment that is new without `start` or `restart`, or a machine that is asleep and has none,
+        means that the engine was restarted.
         """
         rows = sweep.machines(sweep.containers(self.engine, self.home, attempt=attempt))
+        awake = [row["Id"] for row in rows if row["State"] != sweep.ASLEEP]
         with self.engine.doing("asking when machines were started"):
-            told = sweep.in_parallel(lambda row: self.engine.api.inspect_container(row["Id"]), rows)
+            told = sweep.in_parallel(self.engine.api.inspect_container, awake)
         return {one["Id"]: "" if one["RestartCount"] else one["State"]["StartedAt"] for one in told}
 
     def ended(self, container: str) -> float:

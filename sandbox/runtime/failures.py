@@ -14,14 +14,11 @@ from sandbox.runtime.endpoint import EngineEndpoint
 from sandbox.runtime.sdk import docker
 
 OLDEST_API = "1.41"  # Docker Engine 20.10
+PORT_TAKEN = ("port is already allocated", "ports are not available", "address already in use")
 
 
 class PortTaken(EngineError):
     """A port that a machine was given is in use on the engine's host."""
-
-
-class AddressTaken(EngineError):
-    """An address on the management network is in use by another container."""
 
 
 class NoAnswer(EngineError):
@@ -66,12 +63,8 @@ def _refusal(text: str, doing: str) -> EngineError:
     low = text.lower()
     if full := disk_full(text, doing):
         return full
-    if "port is already allocated" in low or "ports are not available" in low:
+    if any(words in low for words in PORT_TAKEN):
         return PortTaken(f"{doing}: {text}", hint="start again: other ports are chosen")
-    if "address already in use" in low:
-        if "listen" in low or "bind" in low:
-            return PortTaken(f"{doing}: {text}", hint="start again: other ports are chosen")
-        return AddressTaken(f"{doing}: {text}", hint="start again: another address is chosen")
     if "https server" in low:
         return EngineError(
             f"{doing}: the engine wants TLS", hint="set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"

@@ -1,4 +1,4 @@
-"""The one management network of an engine, over which all wires run."""
+"""The one management network of an engine, by which all racks are reached."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from sandbox.runtime.failures import said
 from sandbox.runtime.sdk import docker
 
 NETWORK = "internbox"
-MTU = 1600  # a full Ethernet frame and the 50 bytes of VXLAN around it
 CANDIDATES = (
     "10.213.224.0/20",
     "172.29.224.0/20",
@@ -82,7 +81,7 @@ def _create(engine: Engine) -> None:
 
 
 def settings(subnet: Subnet) -> dict[str, Any]:
-    """What the engine is asked for: no way out, no IPv6, frames large enough for VXLAN."""
+    """What the engine is asked for: no way out, no IPv6."""
     return {
         "name": NETWORK,
         "driver": "bridge",
@@ -90,10 +89,7 @@ def settings(subnet: Subnet) -> dict[str, Any]:
         "enable_ipv6": False,
         "labels": {labels.ROLE: "network"},
         "ipam": {"Driver": "default", "Config": [{"Subnet": str(subnet)}]},
-        "options": {
-            "com.docker.network.driver.mtu": str(MTU),
-            "com.docker.network.bridge.enable_ip_masquerade": "false",
-        },
+        "options": {"com.docker.network.bridge.enable_ip_masquerade": "false"},
     }
 
 

@@ -17,6 +17,7 @@ from sandbox.runtime.failures import said
 from sandbox.runtime.sdk import docker
 
 WIDTH = 8  # calls to the engine at a time
+ASLEEP = "asleep"
 MACHINE_ROLES = ("machine", "fresh", "probe")
 SETTLED_SECONDS = 120.0  # a helper container younger than this may be in use
 
@@ -56,15 +57,32 @@ def containers(engine: Engine, home: str, *, attempt: str | None = None) -> list
 
 def machines(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those that are machines. One whose disks nothing holds any more has lost what was on them,
-    even if it runs: it is dead."""
-    mine = [row for row in rows if row["Labels"].get(labels.ROLE) in MACHINE_ROLES]
+    even if it runs: it is dead. One that is off because its rack is, is asleep."""
+    everything = list(rows)
+    mine = [row for row in everything if row["Labels"].get(labels.ROLE) in MACHINE_ROLES]
     holders = [row for row in mine if labels.HOLDER in row["Labels"]]
     emptied = {_place(row) for row in holders if row["State"] != "running"}
+    off = {row["Id"] for row in racks_off(everything)}
+
+    def state(row: dict[str, Any]) -> str:
+        if _place(row) in emptied:
+            return "dead"
+        return ASLEEP if row["State"] == "exited" and _rack(row) in off else str(row["State"])
+
+    return [{**row, "State": state(row)} for row in mine if labels.HOLDER not in row["Labels"]]
+
+
+def racks_off(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
-        {**row, "State": "dead"} if _place(row) in emptied else row
-        for row in mine
-        if labels.HOLDER not in row["Labels"]
+        row
+        for row in rows
+        if row["Labels"].get(labels.ROLE) == "rack" and row["State"] != "running"
     ]
+
+
+def _rack(row: dict[str, Any]) -> str:
+    """The id of the rack that a machine stands in."""
+    return str(row["HostConfig"]["NetworkMode"]).removeprefix("container:")
 
 
 def _place(row: dict[str, Any]) -> tuple[str | None, str | None]:

@@ -1,4 +1,5 @@
-"""The bare baseline: the same containers by docker SDK, until their sshd says SSH.
+"""The bare baseline: the same containers by docker SDK, each with a network and ports of its own,
+until their sshd says SSH.
 
 A start is over when the learner can log in, and so is the baseline: it waits for the image's own
 sshd, which systemd starts, where a machine has one; otherwise for the grader's server.
@@ -19,8 +20,9 @@ from typing import Any
 from figures import seconds
 
 from sandbox.attempts import Labs
-from sandbox.runtime import container
-from sandbox.runtime.base import MachineSpec, Place
+from sandbox.runtime import container, placement
+from sandbox.runtime.base import MachineSpec, Place, Placement
+from sandbox.runtime.network import NETWORK
 
 PATIENCE = 60.0
 PAUSE = 0.01
@@ -53,16 +55,25 @@ def launch(labs: Labs, attempts: Sequence[Sequence[MachineSpec]], pool: Pool) ->
     runtime: Any = labs.runtime
     engine = runtime.engine
     requests, names = [], []
+    used: set[int] = set()
     for specs in attempts:
         name = f"bare-{secrets.token_hex(4)}"
         own = [dataclasses.replace(spec, attempt=name) for spec in specs]
-        placement = runtime.place(own)
+        doors = {spec.host: not spec.hidden for spec in own}
+        places = placement.choose(doors, engine.endpoint, used)
+        used |= set(placement.ports_of(places.values()))
         names.append(name)
         for spec in own:
             asked = container.request(
-                engine, runtime.home, spec, placement, runtime._tools_volume()
+                engine, runtime.home, spec, Placement(places, ""), runtime._tools_volume()
             )
-            requests.append((asked, spec.archive, placement.places[spec.host]))
+            ports = placement.ports_of([places[spec.host]])
+            asked["ports"] = ports
+            asked["host_config"] |= {
+                "NetworkMode": NETWORK,
+                "PortBindings": container.published(engine.endpoint.bind, ports),
+            }
+            requests.append((asked, spec.archive, places[spec.host]))
 
     def one(request: tuple[dict[str, Any], bytes, Place]) -> None:
         asked, archive, place = request

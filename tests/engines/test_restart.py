@@ -1,5 +1,5 @@
-"""An engine that goes away under an attempt: what was done is there again, or is known to be lost;
-it is never graded wrong."""
+"""An engine that goes away under an attempt: what was done is there once it is woken, or it is
+known to be lost; it is never graded wrong."""
 
 from __future__ import annotations
 
@@ -45,9 +45,22 @@ def test_an_attempt_comes_back_as_it_was(
     state = student.status()[mended]["state"]
     grade = student.told("grade")
 
-    assert state == "running"
+    assert state == "asleep"
+    assert student.status()[mended]["state"] == "running"
     assert (grade["outcome"], grade["score"]) == ("passed", 100)
     assert grade["tampered"] == []
+
+
+def test_to_log_in_wakes_the_machines(second_engine: Any, student: Any) -> None:
+    attempt = str(student.start()["attempt"])
+    second_engine.end()
+    second_engine.start()
+
+    done = student.run("ssh", attempt, "--", "hostname")
+
+    assert done.stdout == "desk\n"
+    assert "turning the machines on again" in done.stderr
+    assert student.status()[attempt]["state"] == "running"
 
 
 def test_without_the_engine_nothing_is_graded(
@@ -61,7 +74,7 @@ def test_without_the_engine_nothing_is_graded(
         assert "no Docker engine answers" in done.stderr
         assert "hint: " in done.stderr
     assert scores(student) == [None]
-    assert student.status()[mended]["state"] == "running"
+    assert student.status()[mended]["state"] == "asleep"
 
 
 def checking(engine: Any) -> None:
@@ -102,7 +115,7 @@ def test_a_reboot_that_it_breaks_costs_nothing(
     done = graded(student, meanwhile)
 
     assert (done.returncode, scores(student)) in [(3, [None]), (0, [100])], done.stdout
-    assert student.status()[mended]["state"] == "running"
+    assert student.status()[mended]["state"] == "asleep"
 
 
 def test_a_machine_that_it_took_away_fails_no_check(second_engine: Any, student: Any) -> None:

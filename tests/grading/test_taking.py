@@ -57,14 +57,14 @@ def taker(*, seal: str = SEAL, down: float = DOWN) -> taking.Taker:
         fresh=False,
         init="systemd",
         container="c1",
-        place=Place("desk", "10.0.0.2", "127.0.0.1", 1),
+        place=Place("desk", "127.0.0.1", 1),
         baseline=PLACES,
         since=SINCE,
         seal=seal,
     )
     record = LabRecord(
         hosts={"desk": host},
-        vnis={},
+        rack="r1",
         images={"base": "base:1"},
         learner_host="desk",
         console_password="",

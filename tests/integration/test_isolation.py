@@ -20,32 +20,32 @@ import pytest
 
 from sandbox import labels
 from sandbox.runtime import network
-from sandbox.runtime.base import GRADER_PORT, LEARNER_PORT
 from sandbox.runtime.network import NETWORK
+from sandbox.runtime.placement import ports_of
 from tests.conftest import Lab, _lab
 from tests.integration.conftest import FIRST_DAY, Internbox, Worked, eventually
 
 if TYPE_CHECKING:
+    from sandbox.runtime.base import Placement
     from sandbox.ssh import Connection
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 ETH_P_ALL, ETH_P_IP, ETH_P_ARP = 0x0003, 0x0800, 0x0806
 SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 263, 1, 1
-TCP, UDP, VXLAN = 6, 17, 4789
-OURS = (GRADER_PORT, LEARNER_PORT)
+TCP, UDP = 6, 17
 
 
 # --- the sniffer ------------------------------------------------------------------------------
 
 
 @dataclass
-class Machine:
-    """A machine as the management network knows it."""
+class Rack:
+    """All machines of an attempt, as the management network knows them."""
 
     mac: bytes
     address: str
-    peers: frozenset[str]  # addresses of its own attempt
+    doors: frozenset[int]
 
 
 @dataclass
@@ -81,16 +81,16 @@ class Sniffer:
             except TimeoutError:
                 continue
 
-    def sent_by(self, machines: list[Machine]) -> Iterator[tuple[Machine, bytes]]:
-        by_mac = {machine.mac: machine for machine in machines}
+    def sent_by(self, racks: list[Rack]) -> Iterator[tuple[Rack, bytes]]:
+        by_mac = {rack.mac: rack for rack in racks}
         for frame in self.frames:
             if sender := by_mac.get(frame[6:12]):
                 yield sender, frame
 
 
-def judged(sender: Machine, frame: bytes) -> str:
-    """`wire` for VXLAN to a machine of its own, `door` for answers of a published port, `arp` for
-    the question that comes before either; otherwise what it is, in words."""
+def judged(sender: Rack, frame: bytes) -> str:
+    """`door` for answers of a published port, `arp` for the question that comes before them;
+    otherwise what it is, in words."""
     (kind,) = struct.unpack("!H", frame[12:14])
     if kind == ETH_P_ARP:
         asker, asked = socket.inet_ntoa(frame[28:32]), socket.inet_ntoa(frame[38:42])
@@ -101,9 +101,7 @@ def judged(sender: Machine, frame: bytes) -> str:
     protocol = frame[23]
     source, target = socket.inet_ntoa(frame[26:30]), socket.inet_ntoa(frame[30:34])
     near, far = struct.unpack("!HH", frame[14 + header : 18 + header])
-    if source == sender.address and protocol == UDP and far == VXLAN and target in sender.peers:
-        return "wire"
-    if source == sender.address and protocol == TCP and near in OURS:
+    if source == sender.address and protocol == TCP and near in sender.doors:
         return "door"
     return f"protocol {protocol} from {source}:{near} to {target}:{far}"
 
@@ -116,21 +114,11 @@ def bridge_of(api: Any) -> str:
     return name
 
 
-def machines_of(lab: Lab) -> list[Machine]:
+def rack_of(lab: Lab, placement: Placement) -> Rack:
     api: Any = lab.runtime.engine.api
-    seen = [
-        api.inspect_container(container)["NetworkSettings"]["Networks"][NETWORK]
-        for container in lab.containers.values()
-    ]
-    addresses = {one["IPAddress"] for one in seen}
-    return [
-        Machine(
-            bytes.fromhex(one["MacAddress"].replace(":", "")),
-            one["IPAddress"],
-            frozenset(addresses - {one["IPAddress"]}),
-        )
-        for one in seen
-    ]
+    seen = api.inspect_container(placement.rack)["NetworkSettings"]["Networks"][NETWORK]
+    mac = bytes.fromhex(seen["MacAddress"].replace(":", ""))
+    return Rack(mac, seen["IPAddress"], frozenset(ports_of(placement.places.values())))
 
 
 # --- two attempts on the same subnet, probed from inside --------------------------------------
@@ -153,7 +141,7 @@ class Probed:
 
     answers: list[str]  # the probes that were
     sniffer: Sniffer
-    machines: list[Machine]
+    racks: list[Rack]
 
 
 def host_addresses() -> list[str]:
@@ -205,8 +193,8 @@ def probed(two_attempts: tuple[Lab, Lab]) -> Probed:
     sniffer = Sniffer(bridge_of(api))
     subnet = network.ensure(one.runtime.engine)
     outside = host_addresses()
-    outside += [p.address for p in [*place.places.values(), *elsewhere.places.values()]]
-    everyone = machines_of(one) + machines_of(other)
+    racks = [rack_of(one, place), rack_of(other, elsewhere)]
+    outside += [rack.address for rack in racks]
     with one.connect("a1", place) as a1, other.connect("b2", elsewhere) as b2:
         for link, mate in (a1, "10.20.0.2"), (b2, "10.20.0.3"):
             up = partial(answers_to, link, {mate: f"ping -c 1 -W 1 {mate}"})
@@ -217,7 +205,7 @@ def probed(two_attempts: tuple[Lab, Lab]) -> Probed:
             assert "time=" in a1.run(SHOUTS).stdout
             answers = answers_to(a1, probes(outside, ["10.20.0.3", "10.20.0.4"]))
             assert answers_to(a1, {"own": "ping -c 1 -W 5 10.20.0.2"}) == ["own"]
-    return Probed(answers, sniffer, everyone)
+    return Probed(answers, sniffer, racks)
 
 
 def answers_to(link: Connection, lines: dict[str, str]) -> list[str]:
@@ -226,44 +214,38 @@ def answers_to(link: Connection, lines: dict[str, str]) -> list[str]:
     return link.run("\n".join([*tries, "wait"]), timeout=60).stdout.splitlines()
 
 
-def test_the_sniffer_tells_a_leak_from_a_wire() -> None:
-    sender = Machine(b"\2" * 6, "10.0.0.2", frozenset({"10.0.0.3"}))
+def test_the_sniffer_tells_a_leak_from_a_door() -> None:
+    sender = Rack(b"\2" * 6, "10.0.0.2", frozenset({20001}))
 
-    def udp(target: str, port: int) -> bytes:
-        ip = struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0, 64, UDP, 0)
-        ip += socket.inet_aton(sender.address) + socket.inet_aton(target)
-        return b"\4" * 6 + sender.mac + b"\x08\x00" + ip + struct.pack("!HHHH", 4, port, 8, 0)
+    def sent(protocol: int, port: int, source: str = sender.address) -> bytes:
+        ip = struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0, 64, protocol, 0)
+        ip += socket.inet_aton(source) + socket.inet_aton("10.0.0.1")
+        return b"\4" * 6 + sender.mac + b"\x08\x00" + ip + struct.pack("!HHHH", port, 9, 8, 0)
 
-    assert judged(sender, udp("10.0.0.3", VXLAN)) == "wire"
-    assert judged(sender, udp("10.0.0.4", VXLAN)) != "wire"
-    assert judged(sender, udp("10.0.0.3", 53)) != "wire"
+    assert judged(sender, sent(TCP, 20001)) == "door"
+    assert judged(sender, sent(TCP, 20002)) != "door"
+    assert judged(sender, sent(UDP, 20001)) != "door"
+    assert judged(sender, sent(TCP, 20001, "10.20.0.1")) != "door"
 
 
 def test_nobody_answers_a_machine_but_its_own_attempt(probed: Probed) -> None:
     assert probed.answers == []
 
 
-def test_nothing_but_wires_and_doors_leaves_a_machine(probed: Probed) -> None:
+def test_nothing_but_its_doors_answers_leaves_a_rack(probed: Probed) -> None:
     seen: dict[str, int] = {}
-    for sender, frame in probed.sniffer.sent_by(probed.machines):
+    for sender, frame in probed.sniffer.sent_by(probed.racks):
         kind = judged(sender, frame)
         seen[kind] = seen.get(kind, 0) + 1
 
-    assert set(seen) <= {"wire", "door", "arp"}, seen
-    assert seen["wire"] >= 6, "the sniffer has not heard the ping between two own machines"
+    assert set(seen) <= {"door", "arp"}, seen
     assert seen["door"], "the sniffer has not heard the grader's connection"
 
 
-def test_nothing_from_outside_the_attempt_reaches_a_wire(probed: Probed) -> None:
-    own = {machine.address for machine in probed.machines}
-    strangers = {
-        socket.inet_ntoa(frame[26:30])
-        for frame in probed.sniffer.frames
-        if frame[12:14] == b"\x08\x00" and frame[23] == UDP and frame[36:38] == b"\x12\xb5"
-        if socket.inet_ntoa(frame[30:34]) in own
-    }
+def test_what_is_said_on_a_wire_is_heard_on_no_other_network(probed: Probed) -> None:
+    labs = [socket.inet_aton(f"10.20.0.{number}") for number in range(1, 5)]
 
-    assert strangers <= own
+    assert [frame for frame in probed.sniffer.frames if any(one in frame for one in labs)] == []
 
 
 # --- what the engine is asked to do -----------------------------------------------------------
@@ -307,7 +289,18 @@ def test_the_engine_never_execs_into_a_machine(events: Any) -> None:
     assert not [action for action in actions if action.startswith("exec")]
 
 
-def test_no_container_has_more_than_it_needs(events: Any) -> None:
+def test_a_rack_can_do_nothing(internbox: Internbox) -> None:
+    runtime: Any = internbox.labs().runtime
+    rack = runtime.place("a-rack", FIRST_DAY, {"desk": True}).rack
+    made = runtime.engine.api.inspect_container(rack)
+    runtime.remove("a-rack")
+
+    assert made["HostConfig"]["CapDrop"] == ["ALL"]
+    assert made["HostConfig"]["NetworkMode"] == NETWORK
+    assert made["Mounts"] == []
+
+
+def test_no_machine_has_more_than_it_needs(events: Any) -> None:
     _, made = events
     allowed = {"SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"}
 
@@ -317,7 +310,8 @@ def test_no_container_has_more_than_it_needs(events: Any) -> None:
         assert not host["Privileged"]
         assert {name.removeprefix("CAP_") for name in host["CapAdd"]} <= allowed
         assert (host["PidMode"], host["UTSMode"], host["UsernsMode"]) == ("", "", "")
-        assert host["NetworkMode"] == NETWORK
+        assert host["NetworkMode"].startswith("container:")
+        assert not host["PortBindings"]
         assert not host["Binds"]
         assert not host["Devices"]
         assert {mount["Type"] for mount in container["Mounts"]} <= {"volume", "tmpfs"}

@@ -210,10 +210,14 @@ def test_helpers_of_a_killed_grade_are_found_by_gc(labs: Labs) -> None:
         hidden=True,
         init="none",
     )
-    made: Any = labs.runtime.create(helper, labs.runtime.place([helper]))
+    places = labs.runtime.place(attempt, FIRST_DAY, {"probe": False}, host="probe")
+    made: Any = labs.runtime.create(helper, places)
 
     removed = labs.gc()
 
-    assert [(one.kind, one.id) for one in removed] == [("container", made)]
+    assert {(one.kind, one.id) for one in removed} == {
+        ("container", made),
+        ("container", places.rack),
+    }
     assert [one.role for one in labs.runtime.machines(attempt)] == ["machine"]
     labs.stop([attempt])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import secrets
 import socket
 import struct
+import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +83,9 @@ def free_port() -> int:
 class Machine:
     """A container with the machine's entrypoint, and the grader's way into it."""
 
-    def __init__(
-        self, lab: Lab, container: Any, port: int, learner_port: int, address: str
-    ) -> None:
-        self.lab, self.container, self.address = lab, container, address
-        self.port, self.learner_port = port, learner_port
+    def __init__(self, lab: Lab, container: Any, rack: Any, ports: tuple[int, int]) -> None:
+        self.lab, self.container, self.rack = lab, container, rack
+        self.port, self.learner_port = ports
         self.client: paramiko.SSHClient | None = None
 
     def connect(self, user: str = "root", key: paramiko.PKey | None = None) -> paramiko.SSHClient:
@@ -152,6 +153,24 @@ class Machine:
         wait_for("the machine's return", is_new, 40)
 
 
+@dataclass
+class Rack:
+    """A container whose network namespace machines begin in, with ports for two doors each."""
+
+    container: Any
+    address: str
+    ports: list[tuple[int, int]]  # of machines still to come
+
+    def address_of(self, bridge: str) -> str:
+        """The bridge's own MAC address, which no machine on it is told."""
+        process = self.container.attrs["State"]["Pid"]
+        looking = ["nsenter", "-t", str(process), "-n", "ip", "-j", "link", "show", bridge]
+        told = subprocess.run(looking, capture_output=True, text=True, check=False)
+        if told.returncode:
+            pytest.skip(f"only root on the engine's own host sees the rack: {told.stderr}")
+        return str(json.loads(told.stdout)[0]["address"])
+
+
 class Lab:
     """One management network and one tools volume; removes all it made."""
 
@@ -181,7 +200,6 @@ class Lab:
             try:
                 network = self.engine.networks.create(
                     f"internbox-test-{third}",
-                    options={"com.docker.network.driver.mtu": "1600"},
                     ipam=docker.types.IPAMConfig(pool_configs=[pool]),
                     labels=LABEL,
                     check_duplicate=True,
@@ -191,54 +209,70 @@ class Lab:
             return network, f"172.31.{third}."
         raise AssertionError("no free subnet for the test's network")
 
+    def rack(self, machines: int = 1) -> Rack:
+        ports = [(free_port(), free_port()) for _ in range(machines)]
+        published = {port: ("127.0.0.1", port) for pair in ports for port in pair}
+        api = self.engine.api
+        made = api.create_container(
+            self.tools_image,
+            entrypoint=[f"{TOOLS}/machine", "wait"],
+            labels=LABEL,
+            ports=list(published),
+            host_config=api.create_host_config(
+                port_bindings=published, network_mode=self.network.name
+            ),
+        )
+        container = self.engine.containers.get(made["Id"])
+        self.containers.append(container)
+        container.start()
+        container.reload()
+        networks = container.attrs["NetworkSettings"]["Networks"]
+        return Rack(container, networks[self.network.name]["IPAddress"], ports)
+
     def create(
         self,
         name: str,
         *,
+        rack: Rack | None = None,
         wires: str = "",
         init: str = "systemd",
-        number: int = 0,
         files: dict[str, tuple[int, str]] | None = None,
         learner: bool = True,
         image: str = "",
         environment: dict[str, str] | None = None,
     ) -> Machine:
-        """A machine that is not yet started; `@` in wires is the network's first three bytes."""
-        port, learner_port = free_port(), free_port()
-        address = f"{self.prefix}{number or 20 + len(self.containers)}"
+        """A machine that is not yet started, in a rack of its own unless one is given."""
+        rack = rack or self.rack()
+        port, learner_port = rack.ports.pop(0)
         variables = {
             "INTERNBOX_INIT": init,
-            "INTERNBOX_WIRES": wires.replace("@", self.prefix),
+            "INTERNBOX_HOSTNAME": name,
+            "INTERNBOX_DOORS": f"{port},{learner_port if learner else 0}",
+            "INTERNBOX_WIRES": wires,
             "INTERNBOX_KEY": f"{self.key.get_name()} {self.key.get_base64()} grader",
             "INTERNBOX_HOSTKEY": host_key(),
             "INTERNBOX_CREATED": f"{time.time():.6f}",
             "INTERNBOX_SEAL": self.seal,
-        } | ({"INTERNBOX_LEARNER": "1"} if learner else {})
-        network = {self.network.name: self.engine.api.create_endpoint_config(ipv4_address=address)}
+        }
         container = self.engine.api.create_container(
             image or self.machine_image,
             entrypoint=f"{TOOLS}/machine",
-            hostname=name,
             environment=variables | (environment or {}),
             tty=True,
             stdin_open=True,
             labels=LABEL,
             stop_signal="SIGRTMIN+3",
-            ports=[2222, 2200],
-            networking_config=self.engine.api.create_networking_config(network),
             host_config=self.engine.api.create_host_config(
                 cap_add=["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"],
                 tmpfs={"/run": "", "/run/lock": ""},
                 restart_policy={"Name": "unless-stopped"},
                 binds={self.volume.name: {"bind": TOOLS, "mode": "ro"}},
-                port_bindings={2222: ("127.0.0.1", port), 2200: ("127.0.0.1", learner_port)},
-                network_mode=self.network.name,
+                network_mode=f"container:{rack.container.id}",
             )
             | {"CgroupnsMode": "private"},
         )
-        machine = Machine(
-            self, self.engine.containers.get(container["Id"]), port, learner_port, address
-        )
+        made = self.engine.containers.get(container["Id"])
+        machine = Machine(self, made, rack, (port, learner_port))
         self.containers.append(machine.container)
         laid = {"etc/ssh/ssh_host_ed25519_key": (0o600, self.sshd_key)} | (files or {})
         machine.container.put_archive("/", archive(laid))
@@ -290,17 +324,18 @@ def network_file(nic: str, address: str) -> dict[str, tuple[int, str]]:
 @pytest.fixture(scope="session")
 def pair(lab: Lab) -> tuple[Machine, Machine]:
     """Two machines on one wire; tests that share them leave them as they were."""
+    rack = lab.rack(2)
     first = lab.start(
         "ann",
-        number=11,
-        wires="fifteen-letters,77,02:00:0a:14:01:01,@12,,",
+        rack=rack,
+        wires="fifteen-letters,wire-of-fifteen,02:00:0a:14:01:01,,",
         files=network_file("fifteen-letters", "10.20.1.1/24")
         | {"etc/hosts": (0o644, "127.0.0.1 localhost ours\n")},
     )
     second = lab.start(
         "bob",
-        number=12,
-        wires="lan0,77,02:00:0a:14:01:02,@11,, dmz0,78,02:00:0a:14:02:02,,,",
+        rack=rack,
+        wires="lan0,wire-of-fifteen,02:00:0a:14:01:02,, dmz0,wire2,02:00:0a:14:02:02,,",
         files=network_file("lan0", "10.20.1.2/24"),
     )
     for machine in first, second:
@@ -314,5 +349,6 @@ def machine(lab: Lab) -> Iterator[Machine]:
     made = lab.start("own")
     yield made
     made.forget()
-    made.container.remove(force=True)
-    lab.containers.remove(made.container)
+    for container in made.container, made.rack.container:
+        container.remove(force=True)
+        lab.containers.remove(container)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 TOOLS = "/opt/internbox"
+NO_WIRE = "is not nic,bridge,mac"
 
 
 def test_every_unit_starts(pair: tuple[Machine, Machine]) -> None:
@@ -112,6 +113,24 @@ def test_a_machines_end_alone_is_heard_on_a_wire(pair: tuple[Machine, Machine]) 
     assert set(senders) <= {"02:00:0a:14:01:01", other}
 
 
+def test_the_rack_itself_is_not_on_a_wire(pair: tuple[Machine, Machine]) -> None:
+    """Neither by ARP nor by a frame to its own bridge, whoever knows its address."""
+    rack = pair[0].rack
+    gateway = pair[0].lab.prefix + "1"
+    nic = "fifteen-letters"
+    for address in rack.address, gateway:
+        assert pair[0].run(f"ip route replace {address} dev {nic}") == ""
+        assert "0 received" in pair[0].run(f"ping -c1 -W1 {address}")
+    bridge = rack.address_of("wire-of-fifteen")
+    assert pair[0].run(f"ip neighbour replace {rack.address} lladdr {bridge} dev {nic}") == ""
+    assert pair[0].run(f"ip neighbour replace {gateway} lladdr {bridge} dev {nic}") == ""
+    assert "0 received" in pair[0].run(f"ping -c1 -W1 {rack.address}")
+    assert "0 received" in pair[0].run(f"ping -c1 -W1 {gateway}")
+    assert "refused" not in pair[0].run(f"nc -zvw1 {rack.address} {pair[1].port}")
+    for address in rack.address, gateway:
+        pair[0].run(f"ip route del {address} dev {nic}; ip neighbour del {address} dev {nic}")
+
+
 def test_network_settings_are_the_machines_own(pair: tuple[Machine, Machine]) -> None:
     assert pair[0].run("sysctl -n net.ipv4.ip_forward") == "0"
     assert pair[0].run("sysctl -n net.ipv4.ping_group_range") == "0\t2147483647"
@@ -167,10 +186,10 @@ def test_where_no_sshd_runs_the_learner_is_turned_away(machine: Machine) -> None
 def test_a_hidden_machine_has_no_learners_door(lab: Lab) -> None:
     hidden = lab.start("hid", learner=False)
     hidden.run("true")
-    with socket.create_connection((hidden.address, 2222), 5):
+    with socket.create_connection((hidden.rack.address, hidden.port), 5):
         pass
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((hidden.address, 2200), 5)
+        socket.create_connection((hidden.rack.address, hidden.learner_port), 5)
 
 
 def test_edits_and_journal_survive_a_reboot_from_inside(machine: Machine) -> None:
@@ -316,8 +335,7 @@ def test_without_an_init_our_own_serves_and_stops(lab: Lab) -> None:
     host = lab.start(
         "web",
         init="none",
-        number=13,
-        wires="eth0,79,02:00:0a:14:03:01,,10.20.3.9/24,10.20.3.1",
+        wires="eth0,wire1,02:00:0a:14:03:01,10.20.3.9/24,10.20.3.1",
         files={"etc/rc.local": (0o755, services)},
     )
     assert host.run("cat /proc/1/cmdline | tr '\\0' ' '") == f"{TOOLS}/machine init"
@@ -341,12 +359,17 @@ def test_without_an_init_our_own_serves_and_stops(lab: Lab) -> None:
         ("INTERNBOX_HOSTKEY", "?", "INTERNBOX_HOSTKEY is not base64"),
         ("INTERNBOX_SEAL", "", "INTERNBOX_SEAL is not set"),
         ("INTERNBOX_SEAL", "short", "INTERNBOX_SEAL is not of 64 characters"),
-        ("INTERNBOX_WIRES", "sixteen-letters0,1,02:00:00:00:00:01,,,", "sixteen-letters0,1"),
-        ("INTERNBOX_WIRES", "lan0,16777216,02:00:00:00:00:01,,,", "is not nic,vni,mac"),
-        ("INTERNBOX_WIRES", "lan0,1,02:00:00:00:00,,,", "is not nic,vni,mac"),
-        ("INTERNBOX_WIRES", "lan0,1,02:00:00:00:00:01,10.0.0.300,,", "is not nic,vni,mac"),
-        ("INTERNBOX_WIRES", "lan0,1,02:00:00:00:00:01,,10.0.0.1,", "is not nic,vni,mac"),
-        ("INTERNBOX_WIRES", "lan0,1,02:00:00:00:00:01", "is not nic,vni,mac"),
+        ("INTERNBOX_HOSTNAME", "", "INTERNBOX_HOSTNAME is not set"),
+        ("INTERNBOX_DOORS", "2222", "2222 is not two ports"),
+        ("INTERNBOX_DOORS", "0,2200", "is not two ports"),
+        ("INTERNBOX_DOORS", "2222,65536", "is not two ports"),
+        ("INTERNBOX_WIRES", "sixteen-letters0,w1,02:00:00:00:00:01,,", "sixteen-letters0,w1"),
+        ("INTERNBOX_WIRES", "lan0,sixteen-letters0,02:00:00:00:00:01,,", NO_WIRE),
+        ("INTERNBOX_WIRES", "lan%d,w1,02:00:00:00:00:01,,", NO_WIRE),
+        ("INTERNBOX_WIRES", "lan0,w1,02:00:00:00:00,,", NO_WIRE),
+        ("INTERNBOX_WIRES", "lan0,w1,02:00:00:00:00:01,10.0.0.300/24,", NO_WIRE),
+        ("INTERNBOX_WIRES", "lan0,w1,02:00:00:00:00:01,10.0.0.1,", NO_WIRE),
+        ("INTERNBOX_WIRES", "lan0,w1,02:00:00:00:00:01", NO_WIRE),
     ],
 )
 def test_a_wrong_environment_is_refused_in_words(

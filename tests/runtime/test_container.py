@@ -12,14 +12,7 @@ from sandbox.runtime.base import MachineSpec, Place, Placement, VolumeSpec, Wire
 from sandbox.runtime.endpoint import EngineEndpoint
 
 WIRE = WireSpec("lan", "lan0", "02:00:00:00:00:07")
-PLACEMENT = Placement(
-    {
-        "web": Place("web", "10.213.224.20", "127.0.0.1", 20001, 20002),
-        "desk": Place("desk", "10.213.224.30", "127.0.0.1", 20003),
-        "db": Place("db", "10.213.224.25", "127.0.0.1", 20004, 20005),
-    },
-    {"lan": 5001},
-)
+PLACEMENT = Placement({"web": Place("web", "127.0.0.1", 20001, 20002)}, "rack1")
 
 
 class FakeEngine:
@@ -50,24 +43,34 @@ def asked(machine: MachineSpec, *security: str, **facts: Any) -> dict[str, Any]:
     return container.request(engine, "home1", machine, PLACEMENT, "tools")
 
 
-def test_a_wire_names_nic_number_mac_and_all_other_hosts() -> None:
-    wire = container.wire(WIRE, "web", PLACEMENT)
+def test_a_wire_names_nic_bridge_and_mac() -> None:
+    nic, bridge, mac, *rest = container.wire(WIRE).split(",")
 
-    assert wire == "lan0,5001,02:00:00:00:00:07,10.213.224.25+10.213.224.30,,"
+    assert (nic, mac, rest) == ("lan0", "02:00:00:00:00:07", ["", ""])
+    assert len(bridge) < 16  # what the kernel takes for a name
+
+
+def test_a_bridge_is_the_wires_whoever_is_on_it() -> None:
+    def bridge(wire: str, nic: str) -> str:
+        return container.wire(WireSpec(wire, nic, "02:00:00:00:00:09")).split(",")[1]
+
+    assert bridge("lan", "lan0") == bridge("lan", "lan1")
+    assert bridge("a-name-longer-than-a-nic-s", "lan0") != bridge(
+        "a-name-longer-than-a-nic-t", "lan0"
+    )
 
 
 def test_a_host_without_systemd_is_told_its_address() -> None:
     nic = WireSpec("lan", "lan0", "02:00:00:00:00:07", "10.20.1.5/24", "10.20.1.1")
 
-    assert container.wire(nic, "web", PLACEMENT).endswith(",10.20.1.5/24,10.20.1.1")
+    assert container.wire(nic).endswith(",10.20.1.5/24,10.20.1.1")
 
 
-def test_only_hosts_of_learners_let_them_in() -> None:
-    seen = container.environment(spec(), PLACEMENT, 1.0)
-    hidden = container.environment(spec(hidden=True), PLACEMENT, 1.0)
+def test_a_machine_is_told_its_doors_and_its_name() -> None:
+    told = container.environment(spec(), PLACEMENT, 1.0)
 
-    assert seen["INTERNBOX_LEARNER"] == "1"
-    assert "INTERNBOX_LEARNER" not in hidden
+    assert told["INTERNBOX_DOORS"] == "20001,20002"
+    assert told["INTERNBOX_HOSTNAME"] == "web"
 
 
 def test_the_creation_is_told_by_the_engines_clock() -> None:
@@ -83,13 +86,32 @@ def test_the_key_of_the_seal_reaches_the_machine_and_no_message() -> None:
     assert machine.seal != spec().seal
 
 
-def test_ports_are_bound_where_the_endpoint_says() -> None:
-    bindings = asked(spec())["host_config"]["PortBindings"]
+def rack() -> dict[str, Any]:
+    engine: Any = FakeEngine()
+    mark = container.rack_labels("home1", "a1", "linux/x", "")
+    return container.rack_request(engine, "machine:1", "rack", mark, [20001, 20002])
+
+
+def test_the_rack_has_the_doors_where_the_endpoint_says() -> None:
+    bindings = rack()["host_config"]["PortBindings"]
 
     assert bindings == {
-        "2222/tcp": [{"HostIp": "127.0.0.1", "HostPort": "20001"}],
-        "2200/tcp": [{"HostIp": "127.0.0.1", "HostPort": "20002"}],
+        "20001/tcp": [{"HostIp": "127.0.0.1", "HostPort": "20001"}],
+        "20002/tcp": [{"HostIp": "127.0.0.1", "HostPort": "20002"}],
     }
+    assert rack()["labels"][labels.PORTS] == "20001,20002"
+
+
+def test_machines_share_the_network_of_the_rack_and_publish_nothing() -> None:
+    request = asked(spec())
+
+    assert request["host_config"]["NetworkMode"] == "container:rack1"
+    assert "PortBindings" not in request["host_config"]
+    assert "hostname" not in request  # the engine refuses one in a shared network
+
+
+def test_a_rack_stays_off_until_it_is_woken() -> None:
+    assert "RestartPolicy" not in rack()["host_config"]
 
 
 def test_the_tools_are_read_only() -> None:
@@ -164,7 +186,6 @@ def test_labels_say_whose_it_is() -> None:
 
     assert mark[labels.HOME] == "home1"
     assert (mark[labels.ATTEMPT], mark[labels.HOST], mark[labels.ROLE]) == ("a1", "web", "machine")
-    assert mark[labels.ADDRESS] == "10.213.224.20"
 
 
 def test_a_volume_is_a_file_system_of_that_size() -> None:

@@ -26,7 +26,7 @@ def test_chunks_read_as_a_file(chunks: list[bytes], buffer: int) -> None:
 def test_a_machines_files_are_read_without_entering_it(
     runtime: DockerRuntime, lab: Lab, tmp_path: Path
 ) -> None:
-    made = runtime.create(lab.spec("desk"), runtime.place([lab.spec("desk")]))
+    made = runtime.create(lab.spec("desk"), lab.placed(lab.spec("desk")))
 
     with runtime.files(made) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
         whole = {entry.name: entry.uid for entry in tar}

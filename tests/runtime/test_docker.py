@@ -19,10 +19,10 @@ from sandbox import labels, ssh
 from sandbox.errors import EngineError
 from sandbox.grading import sealed
 from sandbox.paths import Home
-from sandbox.runtime.base import Placement, Runtime, VolumeSpec
+from sandbox.runtime import network, placement
+from sandbox.runtime.base import Runtime, VolumeSpec
 from sandbox.runtime.docker import DockerRuntime
-from sandbox.runtime.failures import PortTaken
-from sandbox.runtime.placement import Reservations
+from sandbox.runtime.placement import ports_of, taken
 
 pytestmark = pytest.mark.engine
 
@@ -57,7 +57,7 @@ def test_two_machines_meet_on_their_wire_and_nothing_else(lab: Any) -> None:
         reached = eventually(lambda: link.run("ping -c1 -W1 10.9.0.1").rc == 0)
         full = link.run("ping -c1 -W2 -M do -s 1472 10.9.0.1")
         routes = link.run("ip route").stdout
-        outside = link.run(f"ping -c1 -W1 {placement.places['web'].address}")
+        outside = link.run(f"ping -c1 -W1 {network.ensure(lab.runtime.engine)[1]}")
 
     assert reached
     assert full.rc == 0, full.stdout
@@ -81,7 +81,7 @@ def test_a_folder_in_the_archive_does_not_replace_a_link(lab: Any) -> None:
     spec = replace(lab.spec("web"), archive=held.getvalue())
 
     with pytest.raises(EngineError, match="laying the files of web"):
-        lab.runtime.create(spec, lab.runtime.place([spec]))
+        lab.runtime.create(spec, lab.placed(spec))
 
 
 def test_a_restart_is_a_new_boot_that_keeps_files_and_volumes(lab: Any) -> None:
@@ -113,11 +113,15 @@ def test_a_volume_is_as_small_as_asked(lab: Any) -> None:
     assert "No space left" in files.stderr
 
 
+# A shell that may not fork waits, again and again.
+CROWD = 'for (1..100) { $child = fork // last; $child or sleep 2, exit } print "$!\\n"'
+
+
 def test_processes_are_limited(lab: Any) -> None:
     placement = lab.up(lab.spec("web", pids=60))
 
     with lab.connect("web", placement) as link:
-        crowd = link.run("(for i in $(seq 100); do sleep 2 & done) 2>&1", timeout=20)
+        crowd = link.run(f"perl -e '{CROWD}'", timeout=20)
 
     assert "Resource temporarily unavailable" in crowd.stdout
 
@@ -218,7 +222,7 @@ def test_what_no_living_attempt_owns_is_left_over(lab: Any) -> None:
     gone = lab.runtime.discard(dead)
 
     assert living == []
-    assert sorted(row.kind for row in dead) == ["container", "container", "volume"]
+    assert sorted(row.kind for row in dead) == ["container", "container", "container", "volume"]
     assert sorted(gone, key=str) == sorted(dead, key=str)
     assert [row for row in lab.runtime.leftovers([]) if row.attempt == lab.attempt] == []
 
@@ -237,21 +241,17 @@ def test_two_users_of_one_engine_get_different_places(lab: Any, tmp_path: Path) 
     placement = lab.up(lab.spec("web"))
     other = DockerRuntime(Home(tmp_path / "other", tmp_path / "cache"))
 
-    taken = other._taken(Reservations(tmp_path / "none"))
-
-    assert placement.places["web"].address in taken.addresses
-    assert placement.places["web"].learner_port in taken.ports
+    assert set(ports_of(placement.places.values())) <= taken(other.engine.api.containers(all=True))
 
 
 def test_starts_at_the_same_time_get_different_places(lab: Any) -> None:
-    specs = [[lab.spec(f"h{n}-{k}") for k in range(3)] for n in range(6)]
+    doors = [{f"h{n}-{k}": True for k in range(3)} for n in range(6)]
 
     with ThreadPoolExecutor(6) as pool:
-        placements = list(pool.map(lab.runtime.place, specs))
+        placements = list(pool.map(lambda d: lab.runtime.place(lab.attempt, "linux/x", d), doors))
 
-    places = [place for placement in placements for place in placement.places.values()]
-    assert len({place.address for place in places}) == 18
-    assert len({place.grader_port for place in places}) == 18
+    ports = [port for placement in placements for port in ports_of(placement.places.values())]
+    assert len(set(ports)) == len(ports) == 36
 
 
 @pytest.fixture
@@ -262,32 +262,48 @@ def busy_port() -> Any:
         yield listener.getsockname()[1]
 
 
-def with_port(placement: Placement, host: str, port: int) -> Placement:
-    place = replace(placement.places[host], grader_port=port)
-    return Placement({**placement.places, host: place}, placement.vnis)
+def test_other_ports_are_chosen_when_one_is_taken_meanwhile(
+    lab: Any, busy_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = iter([busy_port])
 
+    def free_port(*asked: Any) -> int:
+        return next(chosen, 0) or free(*asked)
 
-def test_a_port_taken_meanwhile_is_told(lab: Any, busy_port: int) -> None:
+    free = placement.free_port
+    monkeypatch.setattr(placement, "free_port", free_port)
     spec = lab.spec("web")
-    placement = with_port(lab.runtime.place([spec]), "web", busy_port)
 
-    made = lab.runtime.create(spec, placement)
+    places = lab.up(spec)
 
-    with pytest.raises(PortTaken):
-        lab.runtime.start(made)
-
-
-def test_launch_takes_another_port_instead(lab: Any, busy_port: int) -> None:
-    spec = lab.spec("web")
-    placement = with_port(lab.runtime.place([spec]), "web", busy_port)
-
-    address = placement.places["web"].address
-    lab.launch(spec, placement)
-
-    assert placement.places["web"].grader_port != busy_port
-    assert placement.places["web"].address == address
-    with lab.connect("web", placement) as link:
+    assert next(chosen, None) is None
+    assert busy_port not in ports_of(places.places.values())
+    with lab.connect("web", places) as link:
         assert link.run("echo yes").stdout == "yes\n"
+    assert [row for row in lab.runtime.leftovers([]) if row.id not in running(lab)] == []
+
+
+def running(lab: Any) -> list[str]:
+    rows = lab.runtime.engine.api.containers(filters={"label": f"{labels.ATTEMPT}={lab.attempt}"})
+    return [row["Id"] for row in rows]
+
+
+def test_a_rack_that_went_off_puts_its_machines_to_sleep_until_woken(lab: Any) -> None:
+    places = lab.up(lab.spec("web"), lab.spec("db"))
+    machines = list(lab.containers.values())
+    for container in [places.rack, *machines]:
+        lab.runtime.stop(container)
+
+    asleep = {row.host: row.state for row in lab.runtime.machines(lab.attempt)}
+    started = lab.runtime.starts(lab.attempt)
+    lab.runtime.wake(lab.attempt)
+
+    assert asleep == {"web": "asleep", "db": "asleep"}
+    assert started == {}
+    assert set(lab.runtime.starts(lab.attempt)) == set(machines)
+    for host in "web", "db":
+        with lab.connect(host, places) as link:
+            assert link.run("hostname").stdout == f"{host}\n"
 
 
 def test_a_host_can_be_made_anew_in_its_place(lab: Any) -> None:

@@ -9,7 +9,6 @@ import requests
 from sandbox.errors import EngineError, ImageError, UsageError
 from sandbox.runtime.endpoint import EngineEndpoint
 from sandbox.runtime.failures import (
-    AddressTaken,
     NoAnswer,
     PortTaken,
     explain,
@@ -43,7 +42,6 @@ def refusal(text: str, status: int = 500) -> docker.errors.APIError:
             "other ports",
         ),
         ("Ports are not available: exposing port TCP 127.0.0.1:22001", PortTaken, "other ports"),
-        ("Address already in use", AddressTaken, "another address"),
         ("write /var/lib/docker/tmp/x: no space left on device", EngineError, "docker system df"),
         ("No such image: internbox/base:0123", ImageError, "images build"),
         ("No such container: abc", EngineError, "internbox reset"),

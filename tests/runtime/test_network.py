@@ -130,11 +130,10 @@ def test_routes_are_read_without_the_default(
     assert [str(route) for route in network._routes(table)] == ["172.17.0.0/16"]
 
 
-def test_it_leads_nowhere_and_takes_large_frames() -> None:
+def test_it_leads_nowhere() -> None:
     import ipaddress
 
     asked = network.settings(ipaddress.IPv4Network("10.0.0.0/20"))
 
     assert asked["options"]["com.docker.network.bridge.enable_ip_masquerade"] == "false"
-    assert asked["options"]["com.docker.network.driver.mtu"] == "1600"
     assert asked["enable_ipv6"] is False

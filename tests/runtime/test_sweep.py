@@ -52,7 +52,8 @@ def test_an_error_is_raised_after_all_have_ended() -> None:
 
 def row(host: str, state: str = "running", **marks: str) -> dict[str, Any]:
     mark = {labels.ATTEMPT: "a1", labels.HOST: host, labels.ROLE: "machine", **marks}
-    return {"Id": host, "State": state, "Labels": mark}
+    rack = {"NetworkMode": "container:rack1"}
+    return {"Id": host, "State": state, "Labels": mark, "HostConfig": rack}
 
 
 def states(*rows: dict[str, Any]) -> dict[str, str]:
@@ -64,6 +65,19 @@ def test_holders_of_disks_and_helpers_are_no_machines() -> None:
     helper = row("tools", **{labels.ROLE: "tools"})
 
     assert states(row("web"), holder, helper) == {"web": "running"}
+
+
+def test_a_machine_that_is_off_with_its_rack_is_asleep() -> None:
+    rack = row("rack1", "exited", **{labels.ROLE: "rack"})
+    elsewhere = {**row("db", "exited"), "HostConfig": {"NetworkMode": "container:rack2"}}
+
+    assert states(row("web", "exited"), elsewhere, rack) == {"web": "asleep", "db": "exited"}
+
+
+def test_a_machine_that_is_off_alone_is_not() -> None:
+    rack = row("rack1", **{labels.ROLE: "rack"})
+
+    assert states(row("web", "exited"), rack) == {"web": "exited"}
 
 
 def test_a_machine_whose_disks_nothing_holds_is_dead() -> None:

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <string.h>
@@ -9,7 +10,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "machine.h"
@@ -46,15 +46,15 @@ static void make_plain_file(const char *path, const char *content) {
         write_file(path, 0644, content, strlen(content));
 }
 
-void make_plain_files(void) {
-    struct utsname names;
-    char hostname[sizeof names.nodename + 1], hosts[sizeof names.nodename + 128];
-    must(uname(&names), "host name");
-    snprintf(hostname, sizeof hostname, "%s\n", names.nodename);
+/* Docker has named the machine after the rack. */
+void make_plain_files(const char *hostname) {
+    char named[HOST_NAME_MAX + 2], hosts[HOST_NAME_MAX + 128];
+    must(sethostname(hostname, strlen(hostname)), "host name");
+    snprintf(named, sizeof named, "%s\n", hostname);
     snprintf(hosts, sizeof hosts, "127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\t\tlocalhost ip6-localhost ip6-loopback\n",
-             names.nodename);
+             hostname);
     make_plain_file("/etc/hosts", hosts);
-    make_plain_file("/etc/hostname", hostname);
+    make_plain_file("/etc/hostname", named);
     make_plain_file("/etc/resolv.conf", "");
 }
 

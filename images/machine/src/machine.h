@@ -15,23 +15,21 @@
 
 #define NIC_SIZE 16 /* IFNAMSIZ */
 #define SEAL_SIZE 64
-#define MAX_PEERS 64
 #define MAX_WIRES 32
 
-/* A NIC of the machine and the other hosts on its wire. */
+/* A NIC of the machine, and the bridge in the rack that is its wire. */
 struct wire {
-    char nic[NIC_SIZE];
-    uint32_t vni;
+    char nic[NIC_SIZE], bridge[NIC_SIZE];
     unsigned char mac[6];
-    struct in_addr peers[MAX_PEERS];
-    size_t peer_count;
     struct in_addr address, gateway; /* 0.0.0.0 where the machine's own init sets them */
     unsigned prefix;
 };
 
 /* The environment the engine starts a machine with. */
 struct settings {
-    bool systemd, learner;
+    bool systemd;
+    char *hostname;
+    uint16_t grader_port, learner_port; /* 0: no learner logs in */
     char *key;
     char *seal; /* of SEAL_SIZE characters, in the environment itself; NULL once it has been wiped there */
     unsigned char *hostkey;
@@ -59,7 +57,7 @@ bool parse_time(const char *text, struct timespec *t);
 void make_boot_folder(void);
 void seal_boot_folder(void);
 void protect_boot_folder(void);
-void make_plain_files(void);
+void make_plain_files(const char *hostname);
 void own_cgroup(void);
 void own_sysctl(void);
 void own_boot_id(void);
@@ -69,9 +67,7 @@ void drop_sys_ptrace(void);
 /* netlink.c: one rtnetlink request each; they die when the kernel refuses */
 unsigned index_of(const char *name);
 void add_bridge(const char *name);
-void add_vxlan(const char *name, unsigned bridge, uint32_t vni);
-void add_peer(unsigned vxlan, struct in_addr peer);
-void add_veth(const char *name, unsigned bridge, const struct wire *w, int machine_ns);
+void add_veth(unsigned bridge, const struct wire *w, int machine_ns);
 void set_up(const char *name);
 void add_address(unsigned index, struct in_addr address, unsigned prefix);
 void add_gateway(struct in_addr gateway);

@@ -53,7 +53,7 @@ static _Noreturn void boot(void) {
     make_boot_folder();
     report_changes(&settings);
     write_grader_files(&settings);
-    make_plain_files();
+    make_plain_files(settings.hostname);
     own_cgroup();
     own_sysctl();
     struct doors doors = own_network(&settings);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
-#include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
@@ -13,9 +12,6 @@
 #include <unistd.h>
 
 #include "machine.h"
-
-#define VXLAN_PORT 4789
-#define WIRE_MTU 1500
 
 struct request {
     struct nlmsghdr header;
@@ -48,7 +44,8 @@ static void *start(struct request *q, unsigned short type, unsigned short flags,
     return NLMSG_DATA(&q->header);
 }
 
-static void ask(struct request *q, const char *what) {
+/* 0, or the kernel's reason against it. */
+static int answer_to(struct request *q, const char *what) {
     char reply[4096];
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     must(fd, "netlink");
@@ -56,7 +53,11 @@ static void ask(struct request *q, const char *what) {
     must(recv(fd, reply, sizeof reply, 0), "%s", what);
     close(fd);
     const struct nlmsgerr *answer = NLMSG_DATA((struct nlmsghdr *)reply);
-    errno = -answer->error;
+    return -answer->error;
+}
+
+static void ask(struct request *q, const char *what) {
+    errno = answer_to(q, what);
     if (errno) die("%s", what);
 }
 
@@ -66,61 +67,35 @@ unsigned index_of(const char *name) {
     return index;
 }
 
-/* A link that is up from the start, in a bridge unless that is 0. */
-static void start_link(struct request *q, const char *name, unsigned bridge) {
+/* A link that is up from the start. */
+static void start_link(struct request *q) {
     struct ifinfomsg *link = start(q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof *link);
     link->ifi_flags = link->ifi_change = IFF_UP;
-    put_text(q, IFLA_IFNAME, name);
-    if (bridge) put_int(q, IFLA_MASTER, bridge);
 }
 
-/* Without snooping, which would have the bridge itself send reports on the wire. */
+/* Unless it is there. Without snooping, which would have the bridge itself send reports on the wire. */
 void add_bridge(const char *name) {
     struct request q;
     unsigned char off = 0;
-    start_link(&q, name, 0);
+    start_link(&q);
+    put_text(&q, IFLA_IFNAME, name);
     struct rtattr *info = open_nest(&q, IFLA_LINKINFO);
     put_text(&q, IFLA_INFO_KIND, "bridge");
     struct rtattr *data = open_nest(&q, IFLA_INFO_DATA);
     put(&q, IFLA_BR_MCAST_SNOOPING, &off, sizeof off);
     close_nest(&q, data);
     close_nest(&q, info);
-    ask(&q, name);
+    errno = answer_to(&q, name);
+    if (errno && errno != EEXIST) die("%s", name);
 }
 
-void add_vxlan(const char *name, unsigned bridge, uint32_t vni) {
-    struct request q;
-    uint16_t port = htons(VXLAN_PORT);
-    start_link(&q, name, bridge);
-    put_int(&q, IFLA_MTU, WIRE_MTU);
-    struct rtattr *info = open_nest(&q, IFLA_LINKINFO);
-    put_text(&q, IFLA_INFO_KIND, "vxlan");
-    struct rtattr *data = open_nest(&q, IFLA_INFO_DATA);
-    put_int(&q, IFLA_VXLAN_ID, vni);
-    put(&q, IFLA_VXLAN_PORT, &port, sizeof port);
-    close_nest(&q, data);
-    close_nest(&q, info);
-    ask(&q, name);
-}
-
-/* What has no known place, broadcasts above all, goes to every peer: the all-zero entry. */
-void add_peer(unsigned vxlan, struct in_addr peer) {
-    struct request q;
-    struct ndmsg *entry = start(&q, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_APPEND, sizeof *entry);
-    entry->ndm_family = AF_BRIDGE;
-    entry->ndm_ifindex = (int)vxlan;
-    entry->ndm_state = NUD_PERMANENT | NUD_NOARP;
-    entry->ndm_flags = NTF_SELF;
-    put(&q, NDA_LLADDR, "\0\0\0\0\0", 6);
-    put(&q, NDA_DST, &peer, sizeof peer);
-    ask(&q, inet_ntoa(peer));
-}
-
-/* One end in the bridge; the other is born in the machine's namespace, with its name and MAC address. */
-void add_veth(const char *name, unsigned bridge, const struct wire *w, int machine_ns) {
+/* One end in the bridge, with a name of the kernel's choice: that of an earlier boot may not be gone yet. The other
+ * is born in the machine's namespace, with its name and MAC address. */
+void add_veth(unsigned bridge, const struct wire *w, int machine_ns) {
     struct request q;
     struct ifinfomsg none = {0};
-    start_link(&q, name, bridge);
+    start_link(&q);
+    put_int(&q, IFLA_MASTER, bridge);
     struct rtattr *info = open_nest(&q, IFLA_LINKINFO);
     put_text(&q, IFLA_INFO_KIND, "veth");
     struct rtattr *data = open_nest(&q, IFLA_INFO_DATA);

@@ -1,4 +1,5 @@
-/* A network namespace of the machine's own, its wires, and the doors that stay in Docker's. */
+/* A network namespace of the machine's own, its wires, and the doors that stay in the rack's, which Docker made and
+ * all machines of an attempt begin in. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
@@ -9,12 +10,24 @@
 
 #include "machine.h"
 
-#define GRADER_PORT 2222
-#define LEARNER_PORT 2200
 #define FRESH_SYS BOOT "/sys"
 
+struct sysctl {
+    const char *path, *value;
+};
+
+/* The rack only joins NICs: nothing answers on its bridges, and nothing is passed on from them. Settings of
+ * `default` hold for what is made later. */
+static const struct sysctl OF_THE_RACK[] = {
+    {"/proc/sys/net/ipv4/ip_forward", "0"},
+    {"/proc/sys/net/ipv4/conf/all/rp_filter", "1"}, /* of `all` and a NIC's own, the higher number holds */
+    {"/proc/sys/net/ipv4/conf/default/rp_filter", "1"},
+    {"/proc/sys/net/ipv4/conf/default/arp_ignore", "8"},
+    {"/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"},
+};
+
 /* What a new namespace takes over from the engine's host, set as the kernel's defaults have it. */
-static const char *const SYSCTLS[][2] = {
+static const struct sysctl OF_THE_MACHINE[] = {
     {"/proc/sys/net/ipv4/ip_forward", "0"},
     {"/proc/sys/net/ipv4/conf/all/rp_filter", "0"},
     {"/proc/sys/net/ipv4/conf/default/rp_filter", "0"},
@@ -40,17 +53,15 @@ static int current_namespace(void) {
     return fd;
 }
 
-/* In Docker's namespace: a bridge with a VXLAN port to the other hosts and a veth to the machine. The learner
- * owns the veth's far end alone, so VNI and peers are out of reach. */
-static void build_wire(const struct wire *w, size_t number, int machine_ns) {
-    char bridge[NIC_SIZE], vxlan[NIC_SIZE], veth[NIC_SIZE];
-    snprintf(bridge, sizeof bridge, "wire%zu", number);
-    snprintf(vxlan, sizeof vxlan, "vxlan%zu", number);
-    snprintf(veth, sizeof veth, "veth%zu", number);
-    add_bridge(bridge);
-    add_vxlan(vxlan, index_of(bridge), w->vni);
-    for (size_t k = 0; k < w->peer_count; k++) add_peer(index_of(vxlan), w->peers[k]);
-    add_veth(veth, index_of(bridge), w, machine_ns);
+static void set(const struct sysctl *all, size_t count) {
+    for (size_t k = 0; k < count; k++) write_existing(all[k].path, all[k].value);
+}
+
+/* In the rack: a bridge, made by the first machine on the wire, and a veth from it to this one. The learner owns
+ * the veth's far end alone. */
+static void build_wire(const struct wire *w, int machine_ns) {
+    add_bridge(w->bridge);
+    add_veth(index_of(w->bridge), w, machine_ns);
 }
 
 static void configure_wire(const struct wire *w) {
@@ -71,18 +82,17 @@ static void show_own_nics(void) {
 }
 
 struct doors own_network(const struct settings *s) {
-    struct doors doors = {listen_on(GRADER_PORT), s->learner ? listen_on(LEARNER_PORT) : -1};
-    int docker_ns = current_namespace();
-    /* no link-local address on the bridges: nothing but the other hosts answers on a wire */
-    write_existing("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+    struct doors doors = {listen_on(s->grader_port), s->learner_port ? listen_on(s->learner_port) : -1};
+    int rack_ns = current_namespace();
+    set(OF_THE_RACK, sizeof OF_THE_RACK / sizeof *OF_THE_RACK);
     must(unshare(CLONE_NEWNET), "network namespace");
     int machine_ns = current_namespace();
-    must(setns(docker_ns, CLONE_NEWNET), "network namespace");
-    for (size_t k = 0; k < s->wire_count; k++) build_wire(&s->wires[k], k, machine_ns);
+    must(setns(rack_ns, CLONE_NEWNET), "network namespace");
+    for (size_t k = 0; k < s->wire_count; k++) build_wire(&s->wires[k], machine_ns);
     must(setns(machine_ns, CLONE_NEWNET), "network namespace");
-    close(docker_ns);
+    close(rack_ns);
     close(machine_ns);
-    for (size_t k = 0; k < sizeof SYSCTLS / sizeof *SYSCTLS; k++) write_existing(SYSCTLS[k][0], SYSCTLS[k][1]);
+    set(OF_THE_MACHINE, sizeof OF_THE_MACHINE / sizeof *OF_THE_MACHINE);
     set_up("lo");
     for (size_t k = 0; k < s->wire_count; k++) configure_wire(&s->wires[k]);
     show_own_nics();

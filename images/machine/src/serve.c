@@ -1,4 +1,4 @@
-/* The doors: takes connections from Docker's namespace to the grader's server or the learner's sshd. */
+/* The doors: takes connections from the rack to the grader's server or the learner's sshd. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

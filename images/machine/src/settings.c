@@ -43,14 +43,6 @@ static bool parse_mac(const char *text, unsigned char mac[6]) {
     return true;
 }
 
-static bool parse_peers(char *text, struct wire *w) {
-    for (char *peer; (peer = strsep(&text, "+"));) {
-        if (!*peer) continue;
-        if (w->peer_count == MAX_PEERS || !inet_aton(peer, &w->peers[w->peer_count++])) return false;
-    }
-    return true;
-}
-
 static bool parse_address(char *text, struct wire *w) {
     char *address = strsep(&text, "/");
     unsigned long prefix;
@@ -60,19 +52,20 @@ static bool parse_address(char *text, struct wire *w) {
     return inet_aton(address, &w->address);
 }
 
-/* nic,vni,mac,peer+peer,address/prefix,gateway */
+static bool parse_link(const char *text, char name[NIC_SIZE]) {
+    size_t length = strlen(text);
+    if (!length || length >= NIC_SIZE || strpbrk(text, "/%")) return false;
+    strcpy(name, text);
+    return true;
+}
+
+/* nic,bridge,mac,address/prefix,gateway */
 static bool parse_wire(char *text, struct wire *w) {
-    char *field[6];
-    unsigned long vni;
-    for (int k = 0; k < 6; k++)
+    char *field[5];
+    for (int k = 0; k < 5; k++)
         if (!(field[k] = strsep(&text, ","))) return false;
-    size_t length = strlen(field[0]);
-    if (text || !length || length >= NIC_SIZE || strchr(field[0], '/')) return false;
-    strcpy(w->nic, field[0]);
-    if (!parse_number(field[1], 0xffffff, &vni)) return false;
-    w->vni = (uint32_t)vni;
-    return parse_mac(field[2], w->mac) && parse_peers(field[3], w) && parse_address(field[4], w) &&
-           (!*field[5] || inet_aton(field[5], &w->gateway));
+    return !text && parse_link(field[0], w->nic) && parse_link(field[1], w->bridge) && parse_mac(field[2], w->mac) &&
+           parse_address(field[3], w) && (!*field[4] || inet_aton(field[4], &w->gateway));
 }
 
 static void parse_wires(const char *text, struct settings *s) {
@@ -84,7 +77,7 @@ static void parse_wires(const char *text, struct settings *s) {
         if (s->wire_count == MAX_WIRES) die("INTERNBOX_WIRES: more than %d wires", MAX_WIRES);
         char *shown = strdup(word);
         if (!parse_wire(word, &s->wires[s->wire_count++]))
-            die("INTERNBOX_WIRES: %s is not nic,vni,mac,peer+peer,address,gateway", shown ? shown : "");
+            die("INTERNBOX_WIRES: %s is not nic,bridge,mac,address,gateway", shown ? shown : "");
         free(shown);
     }
     free(copy);
@@ -110,13 +103,26 @@ static void parse_hostkey(const char *text, struct settings *s) {
     }
 }
 
+/* grader,learner */
+static bool parse_doors(const char *text, struct settings *s) {
+    char *copy = strdup(text), *rest = copy, *grader = strsep(&rest, ",");
+    unsigned long of_grader = 0, of_learner = 0;
+    bool well = copy && rest && parse_number(grader, UINT16_MAX, &of_grader) && of_grader &&
+                parse_number(rest, UINT16_MAX, &of_learner);
+    s->grader_port = (uint16_t)of_grader;
+    s->learner_port = (uint16_t)of_learner;
+    free(copy);
+    return well;
+}
+
 void read_settings(struct settings *s) {
     memset(s, 0, sizeof *s);
     const char *init = required("INTERNBOX_INIT"), *wires = getenv("INTERNBOX_WIRES");
-    const char *learner = getenv("INTERNBOX_LEARNER");
     s->systemd = !strcmp(init, "systemd");
     if (!s->systemd && strcmp(init, "none")) die("INTERNBOX_INIT: %s is neither systemd nor none", init);
-    s->learner = learner && !strcmp(learner, "1");
+    s->hostname = required("INTERNBOX_HOSTNAME");
+    const char *doors = required("INTERNBOX_DOORS");
+    if (!parse_doors(doors, s)) die("INTERNBOX_DOORS: %s is not two ports", doors);
     s->key = required("INTERNBOX_KEY");
     s->seal = required("INTERNBOX_SEAL");
     if (strlen(s->seal) != SEAL_SIZE) die("INTERNBOX_SEAL is not of %d characters", SEAL_SIZE);

@@ -217,14 +217,17 @@ class DockerRuntime:
         return made
 
     def wake(self, attempt: str) -> None:
-        """Turns on what an engine that was restarted has left off: racks, then their machines."""
+        """Turns on what an engine that was restarted has left off: racks, then their machines.
+
+        One that runs is restarted: it has lost the network it began in.
+        """
         rows = sweep.containers(self.engine, self.home, attempt=attempt)
         asleep = [row for row in sweep.machines(rows) if row["State"] == sweep.ASLEEP]
         if not asleep:
             return
         for rack in sweep.racks_off(rows):
             self.start(rack["Id"])
-        sweep.in_parallel(lambda row: self.start(row["Id"]), asleep)
+        sweep.in_parallel(lambda row: self.restart(row["Id"]), asleep)
 
     def halt(self, *, within: float) -> None:
         self._gate.shut(within=within)

@@ -57,7 +57,7 @@ def containers(engine: Engine, home: str, *, attempt: str | None = None) -> list
 
 def machines(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those that are machines. One whose disks nothing holds any more has lost what was on them,
-    even if it runs: it is dead. One that is off because its rack is, is asleep."""
+    even if it runs: it is dead. One whose rack is off cannot be reached: it is asleep."""
     everything = list(rows)
     mine = [row for row in everything if row["Labels"].get(labels.ROLE) in MACHINE_ROLES]
     holders = [row for row in mine if labels.HOLDER in row["Labels"]]
@@ -67,7 +67,7 @@ def machines(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     def state(row: dict[str, Any]) -> str:
         if _place(row) in emptied:
             return "dead"
-        return ASLEEP if row["State"] == "exited" and _rack(row) in off else str(row["State"])
+        return ASLEEP if _rack(row) in off else str(row["State"])
 
     return [{**row, "State": state(row)} for row in mine if labels.HOLDER not in row["Labels"]]
 

@@ -291,7 +291,7 @@ def running(lab: Any) -> list[str]:
 def test_a_rack_that_went_off_puts_its_machines_to_sleep_until_woken(lab: Any) -> None:
     places = lab.up(lab.spec("web"), lab.spec("db"))
     machines = list(lab.containers.values())
-    for container in [places.rack, *machines]:
+    for container in [places.rack, machines[0]]:  # the other one goes on, without a way in
         lab.runtime.stop(container)
 
     asleep = {row.host: row.state for row in lab.runtime.machines(lab.attempt)}

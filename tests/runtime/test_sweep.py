@@ -67,11 +67,12 @@ def test_holders_of_disks_and_helpers_are_no_machines() -> None:
     assert states(row("web"), holder, helper) == {"web": "running"}
 
 
-def test_a_machine_that_is_off_with_its_rack_is_asleep() -> None:
+@pytest.mark.parametrize("state", ["exited", "running", "restarting"])
+def test_a_machine_whose_rack_is_off_is_asleep(state: str) -> None:
     rack = row("rack1", "exited", **{labels.ROLE: "rack"})
     elsewhere = {**row("db", "exited"), "HostConfig": {"NetworkMode": "container:rack2"}}
 
-    assert states(row("web", "exited"), elsewhere, rack) == {"web": "asleep", "db": "exited"}
+    assert states(row("web", state), elsewhere, rack) == {"web": "asleep", "db": "exited"}
 
 
 def test_a_machine_that_is_off_alone_is_not() -> None:

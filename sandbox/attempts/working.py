@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.grading.results import Grade
     from sandbox.grading.taking import Taken, Taker
     from sandbox.lab import HostRecord, LabRecord
-    from sandbox.runtime.base import ConsoleStream, Place
+    from sandbox.runtime.base import ConsoleStream, Place, Running
     from sandbox.topology import Bringer
 
 
@@ -126,16 +126,17 @@ class Working(Starting, Words):
             self._complete(row)
             yield Taker(*self.machines(row.id), salt, grader)
 
-    def _wake(self, row: AttemptRow) -> None:
-        """Machines that are off since the engine was restarted go on; returns once they answer.
+    def _wake(self, row: AttemptRow) -> list[Running]:
+        """Its machines; those that are off since the engine was restarted go on and answer first.
 
         MachineError when one of them has lost what was on its disks.
         """
-        states = {machine.state for machine in self.runtime.machines(row.id)}
+        machines = self.runtime.machines(row.id)
+        states = {machine.state for machine in machines}
         if "dead" in states:
             raise self._interrupted(row, "what was on its small disks is lost")
         if "asleep" not in states:
-            return
+            return machines
         from sandbox import readiness, topology
 
         self.progress("turning the machines on again")
@@ -147,15 +148,17 @@ class Working(Starting, Words):
             readiness.settle_at(endpoint, seconds=readiness.BOOT_SECONDS)
 
         topology.in_parallel(settle, self._record(row).standing())
+        return self.runtime.machines(row.id)
 
     def _complete(self, row: AttemptRow) -> None:
         """An attempt whose machines the engine has lost is interrupted, never graded wrong."""
-        self._wake(row)
+        machines = self._wake(row)
         deadline = time.monotonic() + RETURN_SECONDS
-        while not self._whole(row, machines := self.runtime.machines(row.id)):
+        while not self._whole(row, machines):
             if row.lab == "{}" or not machines or time.monotonic() > deadline:
                 raise self._interrupted(row, "its machines are gone")
             time.sleep(0.2)
+            machines = self.runtime.machines(row.id)
 
     def _interrupted(self, row: AttemptRow, why: str) -> MachineError:
         self.store.move(row.id, "interrupted")

@@ -79,8 +79,7 @@ class Submitting(Labs):
     def _still_there(self, row: AttemptRow, record: LabRecord) -> None:
         """Machines may be off, after a submit that was killed or an engine that was restarted; they
         must not be gone."""
-        self._wake(row)
-        there = {one.id for one in self.runtime.machines(row.id) if one.state != "dead"}
+        there = {one.id for one in self._wake(row)}
         if gone := [host.host for host in record.visible() if host.container not in there]:
             raise MachineError(
                 f"{row.id} was interrupted: {', '.join(gone)} is gone",

@@ -56,23 +56,17 @@ def volume_options(size: str, inodes: int) -> dict[str, str]:
 
 
 def attempt_labels(home: str, spec: MachineSpec) -> dict[str, str]:
-    return {
-        labels.HOME: home,
-        labels.ATTEMPT: spec.attempt,
-        labels.SCENARIO: spec.scenario,
-        labels.HOST: spec.host,
-        labels.HIDDEN: "1" if spec.hidden else "",
-        labels.ROLE: spec.role,
-    }
+    owner = owner_labels(home, spec.attempt, spec.scenario, spec.host, spec.role)
+    return {**owner, labels.HIDDEN: "1" if spec.hidden else ""}
 
 
-def rack_labels(home: str, attempt: str, scenario: str, host: str) -> dict[str, str]:
+def owner_labels(home: str, attempt: str, scenario: str, host: str, role: str) -> dict[str, str]:
     return {
         labels.HOME: home,
         labels.ATTEMPT: attempt,
         labels.SCENARIO: scenario,
         labels.HOST: host,
-        labels.ROLE: "rack",
+        labels.ROLE: role,
     }
 
 
@@ -172,20 +166,21 @@ def rack_request(
 ) -> dict[str, Any]:
     """Keyword arguments of the SDK's create_container, for a rack: a port is the same number inside
     and outside. It does not come back with the engine, nor do then its machines, until woken."""
+    ours = {**mark, labels.PORTS: ",".join(map(str, ports))}
+    host_config = {"NetworkMode": NETWORK, "PortBindings": published(engine.endpoint.bind, ports)}
+    return {**idle_request(image, called, ours, host_config), "ports": list(ports)}
+
+
+def idle_request(
+    image: str, called: str, mark: dict[str, str], host_config: dict[str, Any]
+) -> dict[str, Any]:
+    """Keyword arguments of the SDK's create_container, for one that does nothing but be there."""
     return {
         "image": image,
         "name": called,
         "entrypoint": [MACHINE, "wait"],
-        "command": [],
-        "labels": {**mark, labels.PORTS: ",".join(map(str, ports))},
-        "stop_signal": "SIGTERM",
-        "ports": list(ports),
-        "host_config": {
-            "NetworkMode": NETWORK,
-            "CapDrop": ["ALL"],
-            "PortBindings": published(engine.endpoint.bind, ports),
-            **keeping(),
-        },
+        "labels": mark,
+        "host_config": {"CapDrop": ["ALL"], **host_config, **keeping()},
     }
 
 

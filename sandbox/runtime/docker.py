@@ -119,7 +119,7 @@ class DockerRuntime:
         """
         self.engine.require_real_root()
         network.ensure(self.engine)
-        mark = containers.rack_labels(self.home, attempt, scenario, host)
+        mark = containers.owner_labels(self.home, attempt, scenario, host, "rack")
         refused: set[int] = set()
         for _ in range(PORT_TRIES):
             with self._gate.passed():
@@ -192,18 +192,13 @@ class DockerRuntime:
                 options = containers.volume_options(volume.size, volume.inodes)
                 api.create_volume(name, driver="local", driver_opts=options, labels=mark)
                 mounts.append(containers.volume_mount(name, f"/volumes/{index}"))
-            holder = api.create_container(
+            request = containers.idle_request(
                 images.tools_reference(self.engine),
-                name=containers.holder_name(spec),
-                entrypoint=[containers.MACHINE, "wait"],
-                labels=mark,
-                host_config={
-                    "NetworkMode": containers.in_rack(rack),
-                    "Mounts": mounts,
-                    **containers.keeping(),
-                },
+                containers.holder_name(spec),
+                mark,
+                {"NetworkMode": containers.in_rack(rack), "Mounts": mounts},
             )
-            api.start(holder["Id"])
+            api.start(api.create_container(**request)["Id"])
 
     def start(self, container: str) -> None:
         with self.engine.doing("starting a machine"):

@@ -163,12 +163,24 @@ class Rack:
 
     def address_of(self, bridge: str) -> str:
         """The bridge's own MAC address, which no machine on it is told."""
+        return str(json.loads(self._told("ip", "-j", "link", "show", bridge))[0]["address"])
+
+    def taken_in(self) -> dict[str, int]:
+        """How many pings the rack itself was asked to answer, and packets it has passed on."""
+        rows = [line.split() for line in self._told("cat", "/proc/net/snmp").splitlines()]
+        counted: dict[str, int] = {}
+        for names, numbers in zip(rows[::2], rows[1::2], strict=True):
+            counted |= {names[0] + n: int(v) for n, v in zip(names[1:], numbers[1:], strict=True)}
+        return {name: counted[name] for name in ("Icmp:InEchos", "Ip:ForwDatagrams")}
+
+    def _told(self, *command: str) -> str:
+        """What a command prints in the rack's network."""
         process = self.container.attrs["State"]["Pid"]
-        looking = ["nsenter", "-t", str(process), "-n", "ip", "-j", "link", "show", bridge]
-        told = subprocess.run(looking, capture_output=True, text=True, check=False)
+        entering = ["nsenter", "-t", str(process), "-n", *command]
+        told = subprocess.run(entering, capture_output=True, text=True, check=False)
         if told.returncode:
             pytest.skip(f"only root on the engine's own host sees the rack: {told.stderr}")
-        return str(json.loads(told.stdout)[0]["address"])
+        return told.stdout
 
 
 class Lab:

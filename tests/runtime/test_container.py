@@ -88,7 +88,7 @@ def test_the_key_of_the_seal_reaches_the_machine_and_no_message() -> None:
 
 def rack() -> dict[str, Any]:
     engine: Any = FakeEngine()
-    mark = container.rack_labels("home1", "a1", "linux/x", "")
+    mark = container.owner_labels("home1", "a1", "linux/x", "", "rack")
     return container.rack_request(engine, "machine:1", "rack", mark, [20001, 20002])
 
 

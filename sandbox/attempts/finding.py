@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,11 +69,13 @@ class Finding:
 
     def catalogue(self) -> list[Listed]:
         """Every scenario that is ready, in the order of the catalogue; asks no engine."""
+        why_not_image = cache(self._why_not)  # many scenarios have the same
         rows = []
         for row in scenarios.summaries(self.content, self.home.index):
             if row.status != "ready":
                 continue
-            why_not = self._why_not(row)
+            reasons = (why_not_image(row.content, image) for image in row.images)
+            why_not = next(filter(None, reasons), "")
             rows.append(
                 Listed(
                     id=row.id,
@@ -90,23 +92,19 @@ class Finding:
             )
         return rows
 
-    def _why_not(self, row: scenarios.Summary) -> str:
-        """What an image of the scenario needs and cannot be had, in words."""
-        content = [Path(row.content), builtin_content()]
-        for image in row.images:
-            folder = next(
-                (c / "images" / image for c in content if (c / "images" / image).is_dir()), None
-            )
-            if folder and (folder / "artifacts.toml").exists():
-                from sandbox.runtime import artifacts, sources
+    def _why_not(self, content: str, image: str) -> str:
+        """What the image needs and cannot be had, in words."""
+        places = [root / "images" / image for root in (Path(content), builtin_content())]
+        folder = next((place for place in places if place.is_dir()), None)
+        if folder is None or not (folder / "artifacts.toml").exists():
+            return ""
+        from sandbox.runtime import artifacts, sources
 
-                reference = sources.find(content[0], image, architecture()).reference
-                kept = self.home.artifacts
-                if artifacts.remembered(kept, reference):
-                    continue
-                if reason := artifacts.why_not(folder, architecture(), kept):
-                    return reason
-        return ""
+        reference = sources.find(Path(content), image, architecture()).reference
+        kept = self.home.artifacts
+        if artifacts.remembered(kept, reference):
+            return ""
+        return artifacts.why_not(folder, architecture(), kept)
 
     def resolve(self, name: str) -> ScenarioFiles:
         return scenarios.resolve(name, self.content)

@@ -5,7 +5,7 @@ import re
 import time
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import wraps
+from functools import cached_property, wraps
 from hashlib import sha256
 from itertools import count, pairwise
 
@@ -30,7 +30,7 @@ COLUMNS = ["sku", "name", "site", "quantity", "changed", "gone"]
 ITEMS = ("sku, name, site, quantity, extract(epoch FROM changed)::bigint, gone", "items", "sku")
 MOVEMENTS = ("sku, before, after", "movements", "number")
 STOCKTAKES = ("sku, counted", "stocktakes", "sku")
-POSTGRES = "/usr/lib/postgresql/17/bin/{}"  # /usr/bin has a wrapper in Perl
+POSTGRES = "/usr/lib/postgresql/17/bin"  # /usr/bin has a wrapper in Perl
 
 
 # --- the stock, and what our tables must then hold ------------------------------------------------
@@ -119,16 +119,25 @@ class Trial:
         self.secret = stock.rng.bytes(12).hex()
         self.right = False
 
+    @cached_property
+    def program(self):
+        """What all checks of this phase try."""
+        return read_program(self.work, self.tool)
+
+    @cached_property
     def passed(self):
-        """What passed before the reboot."""
+        """The marks of what passed before the reboot."""
         return self.api.run("cat %s", PASSED).lines if self.phase == "after" else []
+
+    def mark(self, check):
+        """What stands for this check of this program in this grade."""
+        return sha256(f"{self.secret} {check} {self.program}".encode()).hexdigest()
 
     def empty(self):
         """The program is in its place, and the tables are empty."""
-        self.machine.put(self.tool, read_program(self.work, self.tool), mode=0o755)
-        names = "items, movements" + ", feed_position" * (self.params.feed == "changes")
-        clean = f"TRUNCATE {names} RESTART IDENTITY; ALTER ROLE trial PASSWORD '{self.secret}'"
-        psql(self.api, "trial", clean)
+        self.machine.put(self.tool, self.program, mode=0o755)
+        clean = f"TRUNCATE {', '.join(filled(self.params))} RESTART IDENTITY"
+        psql(self.api, "trial", f"{clean}; ALTER ROLE trial PASSWORD '{self.secret}'")
         self.stock.known, self.stock.moves, self.stock.seen = {}, {}, 0
 
     def copied(self):
@@ -215,10 +224,8 @@ def tried(test):
 
     @wraps(test)
     def check(trial, **more):
-        program = read_program(trial.work, trial.tool)
-        told = " ".join([trial.secret, test.__name__, program])
-        mark = sha256(told.encode()).hexdigest()
-        if mark not in trial.passed():
+        mark = trial.mark(test.__name__)
+        if mark not in trial.passed:
             test(trial=trial, **more)
             trial.api.run("echo %s >> %s", mark, PASSED)
 
@@ -233,12 +240,17 @@ def serve(api, name, settings):
 
 
 def psql(machine, database, command):
-    line = POSTGRES.format("psql -XqAt --set ON_ERROR_STOP=1 --dbname %s")
+    line = f"{POSTGRES}/psql -XqAt --set ON_ERROR_STOP=1 --dbname %s"
     reply = machine.run(line, database, user="postgres", stdin=command)
     if reply.rc and machine.hidden:  # ours, not the learner's
         raise RuntimeError(reply.stderr)
     assert reply.rc == 0, f"the database {database} on {machine.name}: {brief(reply.stderr)}"
     return reply.stdout
+
+
+def filled(params):
+    """The tables that the program fills."""
+    return ["items", "movements", *(["feed_position"] if params.feed == "changes" else [])]
 
 
 def tables(machine, database, *wanted):
@@ -386,8 +398,8 @@ def life_goes_on(hosts, params, rng):
     """
     api, db = hosts["api"], hosts["db"]
     settings = json.loads(api.read(CONFIG.format("public")))
-    names = ["items", "movements", *(["feed_position"] if params.feed == "changes" else [])]
-    dump = POSTGRES.format(f"pg_dump --data-only{' --table %s' * len(names)} stock")
+    names = filled(params)
+    dump = f"{POSTGRES}/pg_dump --data-only{' --table %s' * len(names)} stock"
     kept = db.run(dump, *names, user="postgres")
     assert kept.rc == 0, f"the tables of stock cannot be read: {brief(kept.stderr)}"
     entries = list(settings["entries"])

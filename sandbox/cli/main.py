@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from types import FrameType
-from typing import Any
 
 import click
 
 from sandbox import __version__
 from sandbox.cli.lazy import Entry, LazyGroup
+from sandbox.cli.signals import end_like_an_interrupt
 from sandbox.errors import InternboxError
 
 WRONG_USE, COULD_NOT, OUR_BUG, INTERRUPTED, PIPE_CLOSED = 2, 3, 4, 130, 141
@@ -97,10 +95,10 @@ def run(arguments: Sequence[str]) -> int:
             "internbox needs Linux or macOS, and this is Windows itself",
             "in a terminal: wsl --install; then, in Ubuntu: pipx install internbox",
         )
-    previous = _end_like_an_interrupt()
     try:
-        done = _called(list(arguments))
-        sys.stdout.flush()
+        with end_like_an_interrupt():
+            done = _called(list(arguments))
+            sys.stdout.flush()
     except BrokenPipeError:
         return _close_quietly()
     except (KeyboardInterrupt, click.Abort):
@@ -113,9 +111,6 @@ def run(arguments: Sequence[str]) -> int:
         from sandbox.cli import bugs
 
         return _say(*bugs.explain(error, arguments))
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
     return done
 
 
@@ -136,19 +131,6 @@ def _called(arguments: list[str]) -> int:
 def platform() -> str:
     """`sys.platform`, for a test to change."""
     return sys.platform
-
-
-def _end_like_an_interrupt() -> dict[int, Any]:
-    """A SIGTERM or a closed terminal cleans up as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    wanted = (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP"))
-    try:
-        return {number: signal.signal(number, interrupt) for number in wanted if number}
-    except ValueError:  # not in the main thread
-        return {}
 
 
 def _say(code: int, message: str, hint: str = "") -> int:

@@ -181,6 +181,67 @@ sys.exit(run(["check"]))
     assert "Traceback" not in err
 
 
+def test_a_signal_breaks_no_import(tmp_path: Path) -> None:
+    package = tmp_path / "halved"
+    package.mkdir()
+    (package / "part.py").write_text("")
+    (package / "__init__.py").write_text(
+        "import os, signal, time\nfrom . import part\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(0.1)\n"
+    )
+    code = """
+import sys, time
+import sandbox.cli.app
+class Labs:
+    def attempt(self, ref):
+        try:
+            import halved
+            time.sleep(60)
+        finally:
+            import halved.part
+            print(halved.part.__name__, flush=True)
+sandbox.cli.app.open_labs = lambda *_: Labs()
+from sandbox.cli.main import run
+sys.exit(run(["check"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"INTERNBOX_HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)},
+        timeout=30,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (130, "halved.part\n"), done.stderr
+
+
+def test_a_signal_that_is_switched_off_stays_so(tmp_path: Path) -> None:
+    code = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+import sandbox.cli.app
+class Labs:
+    def attempt(self, ref):
+        os.kill(os.getpid(), signal.SIGHUP)
+        print("goes on")
+        raise KeyboardInterrupt
+sandbox.cli.app.open_labs = lambda *_: Labs()
+from sandbox.cli.main import run
+sys.exit(run(["check"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"INTERNBOX_HOME": str(tmp_path)},
+        timeout=30,
+        check=False,
+    )
+
+    assert done.stdout == "goes on\n", done.stderr
+
+
 def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)

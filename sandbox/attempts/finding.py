@@ -18,6 +18,7 @@ from sandbox.store import AttemptRow, Store
 
 if TYPE_CHECKING:
     from sandbox.grading.child import Child
+    from sandbox.grading.process import Process
     from sandbox.lab import LabRecord
     from sandbox.runtime.base import Running, Runtime
     from sandbox.variants import Variant
@@ -158,11 +159,16 @@ class Finding:
         started = row.lab != "{}"
         return started and {host.container for host in self._record(row).standing()} <= running
 
-    def _grader(self, files: ScenarioFiles) -> AbstractContextManager[Child]:
-        """The process of a scenario's grader: it imports what it needs while others work."""
-        from sandbox.grading import child
+    def _grader(
+        self, files: ScenarioFiles, process: Process | None = None
+    ) -> AbstractContextManager[Child]:
+        """The process of a scenario's grader, `process` where one was started for it: it imports
+        what it needs while others work."""
+        from sandbox.grading.child import Child
 
-        return (self._graders or child.prepare)(files.grader)
+        if self._graders and process is None:
+            return self._graders(files.grader)
+        return Child(files.grader, process)
 
     def _loaded(self, row: AttemptRow) -> scenarios.Loaded:
         return scenarios.load(ScenarioFiles(Path(row.content), row.scenario))

@@ -17,6 +17,7 @@ from sandbox.paths import ScenarioFiles
 from sandbox.store import AttemptRow
 
 if TYPE_CHECKING:
+    from sandbox.grading.process import Process
     from sandbox.grading.results import Grade
     from sandbox.grading.taking import Taken, Taker
     from sandbox.lab import HostRecord, LabRecord
@@ -79,22 +80,25 @@ class Working(Starting, Words):
         if note.is_file():
             self.note(ref, rendering.script(note, bringer.loaded, bringer.variant))
 
-    def check(self, ref: str | None = None) -> Grade:
-        """A quick look with public samples; nothing is recorded but the time of it."""
+    def check(self, ref: str | None = None, process: Process | None = None) -> Grade:
+        """A quick look with public samples; nothing is recorded but the time of it.
+
+        `process` is one for the grader that imports already.
+        """
         with self._alone(ref) as row:
-            with self._taker(row, salt="") as taker:
+            with self._taker(row, process, salt="") as taker:
                 taken = taker.check()
             self.store.touch(row.id)
             return self._grade(row, taken, kind="check", salt="")
 
-    def grade(self, ref: str | None = None) -> Grade:
+    def grade(self, ref: str | None = None, process: Process | None = None) -> Grade:
         """Before and after a reboot; recorded. GraderError and EngineError record nothing."""
         from sandbox.grading import taking
 
         salt = taking.new_salt()
         with (
             self._alone(ref) as row,
-            self._taker(row, salt=salt) as taker,
+            self._taker(row, process, salt=salt) as taker,
             self._grading(row),
         ):
             grade = self._grade(row, taker.grade(), kind="grade", salt=salt)
@@ -118,9 +122,10 @@ class Working(Starting, Words):
         return self._bringer(row.id, self._loaded(row), self._variant(row)), self._record(row)
 
     @contextmanager
-    def _taker(self, row: AttemptRow, *, salt: str) -> Iterator[Taker]:
+    def _taker(self, row: AttemptRow, process: Process | None, *, salt: str) -> Iterator[Taker]:
         """Its grader imports what it needs while the engine is asked."""
-        with self._grader(ScenarioFiles(Path(row.content), row.scenario)) as grader:
+        files = ScenarioFiles(Path(row.content), row.scenario)
+        with self._grader(files, process) as grader:
             from sandbox.grading.taking import Taker
 
             self._complete(row)

@@ -10,6 +10,7 @@ import click
 
 from sandbox.cli.app import App, Wrapped, attempt_argument, command
 from sandbox.errors import UsageError
+from sandbox.grading.process import Process
 
 if TYPE_CHECKING:
     from sandbox.grading.results import Grade
@@ -43,9 +44,10 @@ def report_options(function: Wrapped) -> Wrapped:
 @report_options
 def check(app: App, attempt: str | None, **files: Path | None) -> int:
     """See which checks pass now. Quick, free, as often as you like; nothing is recorded."""
-    ref = app.labs.attempt(attempt).id
-    app.out.progress(f"checking {ref}")
-    grade = app.labs.check(ref)
+    with Process() as process:
+        ref = app.labs.attempt(attempt).id
+        app.out.progress(f"checking {ref}")
+        grade = app.labs.check(ref, process)
     if all_passed(grade):
         return _shown(app, grade, files, f"internbox grade {ref}", "after a reboot it counts")
     return _shown(app, grade, files, f"internbox ssh {ref}", "or internbox hint")
@@ -59,9 +61,10 @@ def grade(app: App, attempt: str | None, **files: Path | None) -> int:
 
     Points are for what holds before and after the reboot. Exit code 1: something failed.
     """
-    ref = app.labs.attempt(attempt).id
-    app.out.progress(f"grading {ref}: before the reboot, and after it")
-    result = app.labs.grade(ref)
+    with Process() as process:
+        ref = app.labs.attempt(attempt).id
+        app.out.progress(f"grading {ref}: before the reboot, and after it")
+        result = app.labs.grade(ref, process)
     if not all_passed(result):
         return _shown(app, result, files, f"internbox ssh {ref}", "grade again when it is mended")
     if result.note is None or not result.note.accepted:

@@ -89,8 +89,8 @@ def test_without_isolation_the_same_module_would_run(checkout: Checkout, name: s
 GRADE = """
 import sys
 from pathlib import Path
-from sandbox.grading import child
-with child.prepare(Path(sys.argv[1])) as grader:
+from sandbox.grading.child import Child
+with Child(Path(sys.argv[1])) as grader:
     try:
         grader.go({}, timeout=30)
     except Exception as error:

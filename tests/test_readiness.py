@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,10 +90,37 @@ def test_a_shut_door_is_waited_for_until_the_boot_is_over(
     systemctl.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(readiness, "BOOT_SECONDS", 0.1)
+    monkeypatch.setattr(readiness, "LATE_SECONDS", 0.0)
     link: Any = Shell()
 
     with nullcontext() if ready else pytest.raises(MachineError):
         readiness.wait_ready(link, "app", [f"login:{unused_port()}"])
+
+
+@pytest.mark.parametrize(("late", "asked"), [(60.0, 1), (0.0, 2)], ids=["early", "late"])
+def test_systemd_is_asked_once_all_else_holds_or_when_it_is_late(
+    late: float, asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systemctl, told, door = tmp_path / "systemctl", tmp_path / "told", unused_port()
+    systemctl.write_text(f"#!/bin/sh\necho $* >> {told}\n[ $# = 3 ]\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(readiness, "LATE_SECONDS", late)
+
+    with ExitStack() as opened:
+
+        class Booting(Shell):
+            def run(self, command: str, **more: Any) -> Result:
+                result = super().run(command, **more)
+                if len(self.asked) == 1:
+                    opened.enter_context(socket.create_server(("127.0.0.1", door)))
+                return result
+
+        link: Any = Booting()
+        readiness.wait_ready(link, "web", ["unit:a.service", f"login:{door}"])
+
+    unit = "is-active --quiet a.service"
+    assert told.read_text().splitlines() == ([unit] if asked == 1 else ["is-system-running", unit])
 
 
 def test_nothing_to_wait_for_asks_nothing() -> None:
@@ -122,8 +149,12 @@ def test_a_machine_has_settled_when_its_init_says_so_whether_or_not_d_bus_runs(
     )
     systemctl.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    link: Any = Shell()
+    with socket.socket(socket.AF_UNIX) as there:
+        there.bind(str(tmp_path / "bus"))
+        script = readiness.SETTLED.replace(readiness.BUS, str(tmp_path / "bus"))
+        monkeypatch.setattr(readiness, "SETTLED", script)
+        link: Any = Shell()
 
-    readiness.settle(link)
+        readiness.settle(link)
 
     assert told.read_text().splitlines() == asked

@@ -32,7 +32,7 @@ def until(probe, seconds=WAIT):
     """Asks again and again until `probe` says yes or the time is over; the last answer."""
     deadline = time.monotonic() + seconds
     while not (answer := probe()) and time.monotonic() < deadline:
-        time.sleep(0.3)
+        time.sleep(0.5)
     return answer
 
 

@@ -19,6 +19,7 @@ def matches(options: Iterable[str], word: Word) -> bool:
     return any(_one_matches(option, word.forms) for option in options)
 
 
+@lru_cache(maxsize=50_000)
 def _one_matches(wanted: str, forms: frozenset[str]) -> bool:
     stem = wanted.rstrip("*")
     prefix = stem != wanted

@@ -91,6 +91,8 @@ def text(template: str, loaded: Loaded, variant: Variant, **more: Any) -> str:
 
     The parameters of other faults are: a note's contradictions are the causes of those.
     """
+    if "{" not in template:  # a note is held against a hundred wordings, most of them plain
+        return template
     foreign = _foreign(template, loaded, variant)
     values = {**foreign, **context(loaded, variant, public=True), **more}
     return render(template, values, "text", hidden=variant.secrets)

@@ -197,6 +197,8 @@ def test_edits_and_journal_survive_a_reboot_from_inside(machine: Machine) -> Non
     assert "localhost mine" in machine.run("cat /etc/hosts")
     machine.wait_for_init()
     assert machine.run("journalctl --list-boots --no-pager | grep -c '^ *-1 '") == "1"
+    failures = "journalctl -b -1 -o cat --no-pager | grep ^Failed || true"
+    assert machine.run(failures) == "", "a machine goes down without a failure"
     assert machine.run("cat /proc/sys/kernel/random/boot_id") == machine.run(
         f"cat {TOOLS}/boot/boot_id"
     )

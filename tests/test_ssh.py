@@ -100,7 +100,7 @@ def test_a_command_that_does_not_end_is_left(link: ssh.Connection) -> None:
     with pytest.raises(ssh.CommandTimeout, match=r"no end after 0\.5 s: echo early") as caught:
         link.run("echo early; sleep 60", timeout=0.5)
 
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     assert caught.value.stdout == "early\n"
 
 
@@ -119,7 +119,7 @@ def test_a_process_left_behind_does_not_hold_the_command(link: ssh.Connection) -
     result = link.run("sleep 60 & echo done")
 
     assert (result.rc, result.stdout) == (0, "done\n")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
 
 
 @engine
@@ -198,7 +198,7 @@ def test_a_closed_port_is_tried_until_the_deadline(nowhere: ssh.Endpoint) -> Non
         ssh.connect(nowhere, deadline=0.5)
 
     assert caught.value.host == "web"
-    assert 0.2 < time.monotonic() - started < 2
+    assert 0.2 < time.monotonic() - started < 10
 
 
 def test_a_server_that_says_nothing_is_left_in_time(nowhere: ssh.Endpoint) -> None:
@@ -210,7 +210,7 @@ def test_a_server_that_says_nothing_is_left_in_time(nowhere: ssh.Endpoint) -> No
         with pytest.raises(Unreachable):
             ssh.connect(replace(nowhere, port=silent.getsockname()[1]), deadline=0.5)
 
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
 
 
 def test_keys_are_for_their_owner_alone(tmp_path: Path) -> None:

@@ -114,6 +114,14 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sandbox.cli.progress.BEAT", 0.01)
 
 
+def wait_for(screen: io.StringIO, text: str) -> None:
+    """Waits until it is."""
+    deadline = time.monotonic() + 10
+    while text not in screen.getvalue():
+        assert time.monotonic() < deadline, screen.getvalue()
+        time.sleep(0.01)
+
+
 def test_what_is_quick_shows_no_progress() -> None:
     screen = Terminal()
     ticker = Ticker(screen, animated=True)
@@ -127,10 +135,9 @@ def test_what_takes_longer_shows_a_spinner_and_takes_it_away(hurried: None) -> N
     screen = Terminal()
     ticker = Ticker(screen, animated=True)
     ticker.show("building image web")
-    time.sleep(0.2)
+    wait_for(screen, "building image web")
     ticker.stop()
 
-    assert "building image web" in screen.getvalue()
     assert screen.getvalue().endswith("\r\x1b[K")
 
 
@@ -138,7 +145,7 @@ def test_elsewhere_progress_is_a_line_each(hurried: None) -> None:
     log = io.StringIO()
     ticker = Ticker(log, animated=False)
     ticker.show("building image web")
-    time.sleep(0.2)
+    wait_for(log, "building image web")
     ticker.show("starting")
     ticker.show("starting")
     ticker.stop()
@@ -154,7 +161,7 @@ def test_progress_ends_before_data_is_printed(
     monkeypatch.setattr("sys.stdout", screen)
     out = Output()
     out.progress("working")
-    time.sleep(0.2)
+    wait_for(screen, "working")
     out.data("done")
 
     assert screen.getvalue().endswith("\r\x1b[Kdone\n")

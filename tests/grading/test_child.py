@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import textwrap
 import time
 from collections.abc import Callable
@@ -104,9 +105,13 @@ def prepared(tmp_path: Path, text: str) -> tuple[child.Child, Path]:
     grader, seen = tmp_path / "test_demo.py", tmp_path / "seen"
     mark = f"from pathlib import Path\nseen = Path({str(seen)!r})\nseen.write_text('collected')\n"
     grader.write_text(HEAD + mark + textwrap.dedent(text))
-    started = child.prepare(grader)
+    started = child.Child(grader)
     until(seen.exists)
     return started, grader
+
+
+def popen(one: child.Child) -> subprocess.Popen[bytes]:
+    return one._process._process
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -212,19 +217,20 @@ def test_a_phase_does_not_meet_what_another_left_behind(tmp_path: Path) -> None:
 def test_a_child_that_was_never_used_can_be_closed(tmp_path: Path) -> None:
     grader = tmp_path / "test_demo.py"
     grader.write_text(HEAD + PASSES)
-    unused = child.prepare(grader)
+    unused = child.Child(grader)
     unused.close()
     unused.close()
-    assert _ended(unused._process.pid)
+    assert _ended(popen(unused).pid)
 
 
 def test_a_child_ends_when_its_parent_does(tmp_path: Path) -> None:
     grader = tmp_path / "test_demo.py"
     grader.write_text(HEAD + PASSES)
-    orphan = child.prepare(grader)
-    assert orphan._process.stdin
-    orphan._process.stdin.close()
-    assert orphan._process.wait(60) == 3
+    orphan = child.Child(grader)
+    stdin = popen(orphan).stdin
+    assert stdin
+    stdin.close()
+    assert popen(orphan).wait(60) == 3
     orphan.close()
 
 
@@ -270,7 +276,7 @@ def test_a_grader_on_the_shelf_serves_the_next_grade_and_ends_with_the_shelf(
         with shelf.prepared(grader) as again:
             assert again in (first, beside)
             assert again.go(make_request(grader), timeout=60).checks[0].passed
-    assert all(_ended(one._process.pid) for one in (first, beside, another))
+    assert all(_ended(popen(one).pid) for one in (first, beside, another))
 
 
 def test_a_grader_that_broke_or_died_does_not_go_back_to_the_shelf(tmp_path: Path) -> None:
@@ -281,7 +287,7 @@ def test_a_grader_that_broke_or_died_does_not_go_back_to_the_shelf(tmp_path: Pat
             raise KeyError
         with shelf.prepared(grader) as died:
             assert died is not broke
-            died._process.kill()
-            died._process.wait()
+            popen(died).kill()
+            popen(died).wait()
         with shelf.prepared(grader) as next_one:
             assert next_one.go(make_request(grader), timeout=60).checks[0].passed

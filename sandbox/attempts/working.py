@@ -29,12 +29,13 @@ RETURN_SECONDS = 8.0  # the engine may just be restarting one, for a command tha
 
 
 def _answers(place: Place) -> bool:
-    """Whether something listens where learners log in: asks no engine."""
+    """Whether somebody speaks where learners log in; the engine's own proxy takes and closes
+    others. Asks no engine."""
     try:
-        socket.create_connection((place.connect, place.learner_port), timeout=2).close()
+        with socket.create_connection((place.connect, place.learner_port), timeout=2) as link:
+            return bool(link.recv(1, socket.MSG_PEEK))
     except OSError:
         return False
-    return True
 
 
 class Working(Starting, Words):
@@ -132,7 +133,8 @@ class Working(Starting, Words):
             yield Taker(*self.machines(row.id), salt, grader)
 
     def _wake(self, row: AttemptRow) -> list[Running]:
-        """Its machines; those that are off since the engine was restarted go on and answer first.
+        """Its machines; those that are off since the engine was restarted, or that have lost their
+        network, go on and answer first.
 
         MachineError when one of them has lost what was on its disks.
         """
@@ -140,7 +142,7 @@ class Working(Starting, Words):
         states = {machine.state for machine in machines}
         if "dead" in states:
             raise self._interrupted(row, "what was on its small disks is lost")
-        if "asleep" not in states:
+        if "asleep" not in states and not self.runtime.cut_off(row.id):
             return machines
         from sandbox import readiness, topology
 

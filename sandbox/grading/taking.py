@@ -262,6 +262,7 @@ class Taker:
         """Machines that learners work on, and that the engine has not lost."""
         machines = self.bringer.runtime.machines(self.attempt)
         there = {machine.id for machine in machines if machine.state != "asleep"}
+        there -= self.bringer.runtime.cut_off(self.attempt)
         return all(not host.hidden and host.container in there for host in silent)
 
     def _answers(self, host: HostRecord) -> bool:

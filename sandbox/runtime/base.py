@@ -158,6 +158,7 @@ class Runtime(Protocol):
     def start(self, container: str) -> None: ...
     def launch(self, spec: MachineSpec, placement: Placement) -> str: ...  # create and start
     def wake(self, attempt: str) -> None: ...  # what the engine's restart put to sleep
+    def cut_off(self, attempt: str) -> set[str]: ...  # ids of those whose rack began anew
     def halt(
         self, *, within: float
     ) -> None: ...  # none is launched any more; waits for those begun

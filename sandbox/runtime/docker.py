@@ -217,12 +217,23 @@ class DockerRuntime:
         One that runs is restarted: it has lost the network it began in.
         """
         rows = sweep.containers(self.engine, self.home, attempt=attempt)
-        asleep = [row for row in sweep.machines(rows) if row["State"] == sweep.ASLEEP]
-        if not asleep:
-            return
+        asleep = {row["Id"] for row in sweep.machines(rows) if row["State"] == sweep.ASLEEP}
         for rack in sweep.racks_off(rows):
             self.start(rack["Id"])
-        sweep.in_parallel(lambda row: self.restart(row["Id"]), asleep)
+        sweep.in_parallel(self.restart, sorted(asleep | self.cut_off(attempt)))
+
+    def cut_off(self, attempt: str) -> set[str]:
+        """Ids of machines that run, and whose rack was started after them, by somebody's hand: the
+        network that they began in is gone."""
+        rows = sweep.containers(self.engine, self.home, attempt=attempt)
+        awake = [row for row in sweep.machines(rows) if row["State"] == "running"]
+        racks = {row["Id"]: sweep.rack_of(row) for row in awake}
+        with self.engine.doing("asking when machines were started"):
+            told = sweep.in_parallel(
+                self.engine.api.inspect_container, [*racks, *set(racks.values())]
+            )
+        started = {one["Id"]: datetime.fromisoformat(one["State"]["StartedAt"]) for one in told}
+        return {machine for machine, rack in racks.items() if started[machine] < started[rack]}
 
     def halt(self, *, within: float) -> None:
         self._gate.shut(within=within)

@@ -67,7 +67,7 @@ def machines(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     def state(row: dict[str, Any]) -> str:
         if _place(row) in emptied:
             return "dead"
-        return ASLEEP if _rack(row) in off else str(row["State"])
+        return ASLEEP if rack_of(row) in off else str(row["State"])
 
     return [{**row, "State": state(row)} for row in mine if labels.HOLDER not in row["Labels"]]
 
@@ -80,7 +80,7 @@ def racks_off(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _rack(row: dict[str, Any]) -> str:
+def rack_of(row: dict[str, Any]) -> str:
     """The id of the rack that a machine stands in."""
     return str(row["HostConfig"]["NetworkMode"]).removeprefix("container:")
 

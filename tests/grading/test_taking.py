@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox import ssh
-from sandbox.errors import EngineError, MachineError
+from sandbox.errors import EngineError, MachineError, Unreachable
 from sandbox.grading import taking
 from sandbox.lab import HostRecord, LabRecord
 from sandbox.runtime.base import Place
@@ -149,3 +149,25 @@ def test_an_attempt_of_an_older_version_is_not_graded_rather_than_tampered() -> 
         taker(seal="").grade()
 
     assert "internbox reset first-day-1234" in raised.value.hint
+
+
+@pytest.mark.parametrize("cut_off", [set(), {"c1"}], ids=["a fault of theirs", "a rack anew"])
+def test_a_machine_whose_rack_was_restarted_is_not_the_learners_fault(
+    cut_off: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object, **__: object) -> None:
+        raise Unreachable("no answer", host="desk")
+
+    monkeypatch.setattr(ssh, "connect", silent)
+    graded = taker()
+    runtime: Any = graded.bringer.runtime
+    runtime.machines = lambda _: [SimpleNamespace(id="c1", state="running")]
+    runtime.cut_off = lambda _: cut_off
+    bringer: Any = graded.bringer
+    bringer.probe = lambda _: True  # another machine on this engine answers
+
+    if cut_off:
+        with pytest.raises(EngineError, match="says nothing about the work"):
+            graded._lost(["desk"], taking.FELL_SILENT)
+    else:
+        assert set(graded._lost(["desk"], taking.FELL_SILENT)) == {"desk"}

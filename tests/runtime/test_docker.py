@@ -306,6 +306,21 @@ def test_a_rack_that_went_off_puts_its_machines_to_sleep_until_woken(lab: Any) -
             assert link.run("hostname").stdout == f"{host}\n"
 
 
+def test_machines_whose_rack_began_anew_are_cut_off_until_woken(lab: Any) -> None:
+    places = lab.up(lab.spec("web"), lab.spec("db"))
+    machines = set(lab.containers.values())
+    reachable = lab.runtime.cut_off(lab.attempt)
+    lab.runtime.restart(places.rack)
+
+    cut_off = lab.runtime.cut_off(lab.attempt)
+    lab.runtime.wake(lab.attempt)
+
+    assert (reachable, cut_off, lab.runtime.cut_off(lab.attempt)) == (set(), machines, set())
+    for host in "web", "db":
+        with lab.connect(host, places) as link:
+            assert link.run("hostname").stdout == f"{host}\n"
+
+
 def test_a_host_can_be_made_anew_in_its_place(lab: Any) -> None:
     spec = lab.spec("web", volumes=(VolumeSpec("/srv/small", "1m", 0),))
     placement = lab.up(spec)

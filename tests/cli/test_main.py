@@ -148,29 +148,40 @@ def test_what_a_machine_sends_cannot_drive_the_terminal(call: Call, labs: Any) -
     assert "\x1b" not in call("check").err
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_a_signal_cleans_up_like_an_interrupt(tmp_path: Path, name: str) -> None:
-    code = """
-import sys, time
+CHECK_OF = """
+import os, signal, sys, time
 import sandbox.cli.app
 class Labs:
     def attempt(self, ref):
-        try:
-            print("working", flush=True)
-            time.sleep(60)
-        finally:
-            print("cleaned", flush=True)
+        work()
 sandbox.cli.app.open_labs = lambda *_: Labs()
 from sandbox.cli.main import run
 sys.exit(run(["check"]))
 """
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
+
+
+def check_that_does(work: str, home: Path) -> subprocess.Popen[str]:
+    """`internbox check` in a process of its own, with `work()` in place of what it does."""
+    return subprocess.Popen(
+        [sys.executable, "-c", work + CHECK_OF],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"INTERNBOX_HOME": str(tmp_path)},
+        env=os.environ | {"INTERNBOX_HOME": str(home), "PYTHONPATH": str(home)},
     )
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_cleans_up_like_an_interrupt(tmp_path: Path, name: str) -> None:
+    work = """
+def work():
+    try:
+        print("working", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaned", flush=True)
+"""
+    process = check_that_does(work, tmp_path)
     assert process.stdout is not None
     assert process.stdout.readline() == "working\n"
     process.send_signal(getattr(signal, name))
@@ -189,57 +200,34 @@ def test_a_signal_breaks_no_import(tmp_path: Path) -> None:
         "import os, signal, time\nfrom . import part\n"
         "os.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(0.1)\n"
     )
-    code = """
-import sys, time
-import sandbox.cli.app
-class Labs:
-    def attempt(self, ref):
-        try:
-            import halved
-            time.sleep(60)
-        finally:
-            import halved.part
-            print(halved.part.__name__, flush=True)
-sandbox.cli.app.open_labs = lambda *_: Labs()
-from sandbox.cli.main import run
-sys.exit(run(["check"]))
+    work = """
+def work():
+    try:
+        import halved
+        time.sleep(60)
+    finally:
+        import halved.part
+        print(halved.part.__name__, flush=True)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"INTERNBOX_HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)},
-        timeout=30,
-        check=False,
-    )
+    process = check_that_does(work, tmp_path)
+    out, err = process.communicate(timeout=30)
 
-    assert (done.returncode, done.stdout) == (130, "halved.part\n"), done.stderr
+    assert (process.returncode, out) == (130, "halved.part\n"), err
 
 
 def test_a_signal_that_is_switched_off_stays_so(tmp_path: Path) -> None:
-    code = """
-import os, signal, sys
+    work = """
+import signal
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
-import sandbox.cli.app
-class Labs:
-    def attempt(self, ref):
-        os.kill(os.getpid(), signal.SIGHUP)
-        print("goes on")
-        raise KeyboardInterrupt
-sandbox.cli.app.open_labs = lambda *_: Labs()
-from sandbox.cli.main import run
-sys.exit(run(["check"]))
+def work():
+    os.kill(os.getpid(), signal.SIGHUP)
+    print("goes on")
+    raise KeyboardInterrupt
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"INTERNBOX_HOME": str(tmp_path)},
-        timeout=30,
-        check=False,
-    )
+    process = check_that_does(work, tmp_path)
+    out, err = process.communicate(timeout=30)
 
-    assert done.stdout == "goes on\n", done.stderr
+    assert out == "goes on\n", err
 
 
 def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ class into an exit code in one place.
     ├── UsageError            2  the call is wrong: unknown name, option, state
     │   └── ContentError      2  a scenario, grader or image folder is wrong (file, key, cure)
     ├── EngineError           3  no engine, too old, refused, out of disk
-    │   └── ImageError        3  an image cannot be built, pulled or found
+    │   ├── ImageError        3  an image cannot be built, pulled or found
+    │   └── PortTaken         3  another program has a port that was chosen
     ├── MachineError          3  a machine did not become ready
     │   └── Unreachable       3  a machine does not answer over SSH
     ├── GraderError           3  the grader is broken or could not finish: nothing is graded
@@ -16,6 +17,8 @@ class into an exit code in one place.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class InternboxError(Exception):
@@ -47,6 +50,10 @@ class ImageError(EngineError):
     """An image cannot be found, pulled or built."""
 
 
+class PortTaken(EngineError):
+    """A port that was chosen for a machine is in use on the engine's host."""
+
+
 class MachineError(InternboxError):
     """A machine did not become what the scenario says."""
 
@@ -69,3 +76,11 @@ class Refused(InternboxError):
 
 class Busy(InternboxError):
     """Another internbox command holds this attempt."""
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """For a message: `; did you mean 'memory'?`, or nothing when no known word is near."""
+    import difflib  # only who is mistaken waits for it
+
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{found[0]}'?" if found else ""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shlex
-import time
 from contextlib import suppress
 
 from sandbox import ssh
 from sandbox.errors import MachineError, Unreachable
 
 BOOT_SECONDS = 60.0  # a machine that has not answered by then will not
+ANSWER_SECONDS = 10.0  # for a question to a machine that is busy
 SETTLE_SECONDS = 20.0  # for units still starting after the banner
-POLL_SECONDS = 0.06
+POLL_SECONDS = 0.05
 LATE_SECONDS = 1.0  # most machines are ready by then
 
 _STATE = (
@@ -71,36 +71,58 @@ def wait_ready(link: ssh.Connection, host: str, conditions: list[str]) -> None:
 
     `login:PORT` is for a door that a fault may have shut: it waits no longer than the boot does.
     """
-    begun = time.monotonic()
-    deadline = begun + BOOT_SECONDS
-    waiting = list(conditions)
-    while waiting:
-        # each question takes processor time from the boot: none before it can be over, few later
-        time.sleep(min(0.5, max(POLL_SECONDS, (time.monotonic() - begun) / 6)))
-        late = time.monotonic() > begun + LATE_SECONDS
-        missing = link.run(_question(waiting, late=late), timeout=BOOT_SECONDS).stdout.split()
-        waiting = [waiting[int(index)] for index in missing]
-        if waiting and time.monotonic() > deadline:
-            raise MachineError(
-                f"{host} booted, but never became ready: {', '.join(waiting)}",
-                hint="internbox doctor; an author checks hosts.<host>.ready with every fault",
-            )
+    if not conditions:
+        return
+    asked = link.run(_waiting(conditions), timeout=BOOT_SECONDS + ANSWER_SECONDS)
+    if missing := [conditions[int(index)] for index in asked.stdout.split()]:
+        raise MachineError(
+            f"{host} booted, but never became ready: {', '.join(missing)}",
+            hint="internbox doctor; an author checks hosts.<host>.ready with every fault",
+        )
 
 
-def _question(conditions: list[str], *, late: bool) -> str:
-    """A script that prints the numbers of those that do not hold.
+def _waiting(conditions: list[str]) -> str:
+    """A script that ends when all hold, or prints the numbers of those that never did.
 
-    What asks systemd takes 15 ms of processor time each: it waits until all else holds, or it is
-    late.
+    It waits in the machine, since each question from here takes processor time from the boot. What
+    asks systemd takes 15 ms of it each: that waits until all else holds, or it is late.
     """
     ports, rest = [], []
     for index, condition in enumerate(conditions):
         kind, _, what = condition.partition(":")
         word = shlex.quote(what)
         if kind in ("tcp", "login"):
-            ended = f" || {BOOTED}" if kind == "login" and late else ""
-            ports.append(f"listens {word}{ended} || {{ echo {index}; early={'' if late else 1}; }}")
+            ended = f" || {{ $late && {BOOTED}; }}" if kind == "login" else ""
+            ports.append(f'listens {word}{ended} || missing+=" {index}"')
         else:
             probe = f"systemctl is-active --quiet {word}" if kind == "unit" else f"[ -e {word} ]"
-            rest.append(f'[ -z "$early" ] && {probe} || echo {index}')
-    return "\n".join([LISTENS, "early=", *ports, *rest])
+            rest.append(f'{probe} || missing+=" {index}"')
+    return WAITING.format(
+        listens=LISTENS,
+        ports="\n    ".join(ports),
+        rest="\n        ".join(rest or [":"]),
+        late=int(LATE_SECONDS * 1e6),
+        boot=int(BOOT_SECONDS * 1e6),
+        poll=POLL_SECONDS,
+    )
+
+
+WAITING = """{listens}
+begun=${{EPOCHREALTIME/[.,]/}} late=false pause={poll}
+while :; do
+    missing=
+    {ports}
+    if $late || [ -z "$missing" ]; then
+        {rest}
+    fi
+    [ -z "$missing" ] && exit
+    passed=$(( ${{EPOCHREALTIME/[.,]/}} - begun ))
+    if ! $late && (( passed > {late} )); then
+        late=true pause=0.5
+        continue
+    fi
+    (( passed > {boot} )) && break
+    sleep "$pause"
+done
+echo $missing
+"""

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,7 @@ from sandbox.lab import HostRecord, LabRecord
 from sandbox.models import Host
 from sandbox.paths import AttemptFiles, replacing
 from sandbox.readiness import BOOT_SECONDS, settle, wait_ready
-from sandbox.runtime.base import MachineSpec, Runtime, VolumeSpec, WireSpec
+from sandbox.runtime.base import MachineSpec, Placement, Runtime, VolumeSpec, WireSpec
 from sandbox.scenarios import Loaded
 from sandbox.variants import Variant
 from sandbox.variants.keys import ed25519
@@ -149,13 +149,12 @@ class Bringer:
 
     # --- doing it -----------------------------------------------------------------------------
 
-    def plan(self, images: dict[str, str]) -> tuple[dict[str, MachineSpec], Scripts, LabRecord]:
-        """Specs and online scripts by host, and the places in the rack that was made for them."""
+    def plan(
+        self, images: dict[str, str], placing: Future[Placement]
+    ) -> tuple[dict[str, MachineSpec], Scripts, LabRecord]:
+        """Specs and online scripts by host, and the machines to be, in their places."""
         settings = self.loaded.settings
-        doors = {name: not (host.hidden or host.fresh) for name, host in settings.hosts.items()}
-        with ThreadPoolExecutor(1) as aside:  # the engine takes half a second
-            placing = aside.submit(self.runtime.place, self.attempt, self.loaded.id, doors)
-            made = {name: self.spec(name, images) for name in settings.hosts}
+        made = {name: self.spec(name, images) for name in settings.hosts}
         placement = placing.result()
         record = LabRecord(
             hosts={
@@ -180,11 +179,12 @@ class Bringer:
         specs = {name: spec for name, (spec, *_) in made.items()}
         return specs, {name: online for name, (_, online, *_) in made.items()}, record
 
-    def all(self, images: dict[str, str]) -> LabRecord:
+    def all(self, images: dict[str, str], placing: Future[Placement]) -> LabRecord:
         """Creates, starts and prepares every standing machine."""
-        specs, scripts, record = self.plan(images)
+        specs, scripts, record = self.plan(images, placing)
+        placement = placing.result()
         threading.Thread(target=ssh.library, daemon=True).start()  # imports while the engine works
-        in_parallel(lambda host: self.launch(host, specs[host.host], record), record.standing())
+        in_parallel(lambda host: self.launch(host, specs[host.host], placement), record.standing())
         with ExitStack() as links:
 
             def prepared(host: HostRecord) -> tuple[HostRecord, ssh.Connection]:
@@ -209,7 +209,7 @@ class Bringer:
             learner_host_key=login_key,
             seal=spec.seal,
         )
-        self.launch(host, spec, record)
+        self.launch(host, spec, record.placement)
         with self.prepare(host, online) as link:
             self.hand_over(host, link)
         return host
@@ -266,8 +266,8 @@ class Bringer:
             [learner_endpoint(host, self.files.learner_key) for host in record.visible()],
         )
 
-    def launch(self, host: HostRecord, spec: MachineSpec, record: LabRecord) -> None:
-        host.container = self.runtime.launch(spec, record.placement)
+    def launch(self, host: HostRecord, spec: MachineSpec, placement: Placement) -> None:
+        host.container = self.runtime.launch(spec, placement)
 
     def prepare(self, host: HostRecord, online: str) -> ssh.Connection:
         """Waits for the first boot; runs the scenario's online script, scrubs, boots anew.

@@ -590,6 +590,10 @@ def test_neighbours_of_what_was_laid_are_listed(lab: Lab) -> None:
     assert folders == sorted(folders)
 
 
+def test_nobody_looks_at_the_neighbours_on_a_hidden_host(lab: Lab) -> None:
+    assert lab.layout(host="desk").neighbours == []
+
+
 def test_no_folder_of_the_system_is_in_the_archive(lab: Lab) -> None:
     folders = [entry.name for entry in entries(lab.layout()).values() if entry.isdir()]
 

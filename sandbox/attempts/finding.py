@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from sandbox import scenarios
 from sandbox.attempts.shapes import Attempt, AttemptHost, Listed, SshAccess
-from sandbox.errors import UsageError
+from sandbox.errors import UsageError, near
 from sandbox.paths import Home, ScenarioFiles, builtin_content
-from sandbox.scenarios.tomlfile import near
 from sandbox.store import AttemptRow, Store
 
 if TYPE_CHECKING:

@@ -15,6 +15,10 @@ from sandbox.errors import ImageError, InternboxError
 from sandbox.store import AttemptRow
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from sandbox.lab import LabRecord
+    from sandbox.runtime.base import Placement
     from sandbox.topology import Bringer
     from sandbox.variants import Variant
 
@@ -132,12 +136,19 @@ class Starting(Finding):
             )
 
     def _bring_up(self, row: AttemptRow, loaded: scenarios.Loaded, variant: Variant) -> None:
+        from sandbox.runtime.placement import placed
+
         names = {host.image for host in loaded.settings.hosts.values()}
         images = self.runtime.ensure_images(loaded.files.content, sorted(names), self.progress)
         self.progress("starting the machines")
-        bringer = self._bringer(row.id, loaded, variant, new=True)
-        record = bringer.all(images)
-        bringer.write_ssh(record)
+
+        def work(placing: Future[Placement]) -> LabRecord:
+            bringer = self._bringer(row.id, loaded, variant, new=True)
+            record = bringer.all(images, placing)
+            bringer.write_ssh(record)
+            return record
+
+        record = placed(self.runtime, row.id, loaded.id, loaded.doors, work)
         self.store.save_lab(row.id, record)
         self.store.move(row.id, "running")
 

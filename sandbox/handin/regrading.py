@@ -16,6 +16,7 @@ from sandbox.handin import laying, listing, reading
 from sandbox.handin.reading import Submission
 from sandbox.handin.standing import HandedIn, is_measured, stand
 from sandbox.handin.zips import shown
+from sandbox.runtime.placement import placed
 from sandbox.store import AttemptRow
 
 if TYPE_CHECKING:
@@ -114,7 +115,13 @@ class Regrading(Labs):
         salt = taking.new_salt()
         with self._grader(loaded.files) as grader:
             bringer = self._bringer(row.id, loaded, variant, new=True)
-            record = stand(bringer, images, handed)
+            record = placed(
+                self.runtime,
+                row.id,
+                loaded.id,
+                loaded.doors,
+                lambda placing: stand(bringer, images, placing, handed),
+            )
             taken = taking.Taker(bringer, record, salt, grader).grade()
         return score.combine(
             as_handed_in(taken.before, manifest.grade),

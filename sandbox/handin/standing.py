@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 
 from sandbox import readiness, ssh, topology
 from sandbox.errors import MachineError, Refused, Unreachable
 from sandbox.lab import HostRecord, LabRecord
-from sandbox.runtime.base import MachineSpec
+from sandbox.runtime.base import MachineSpec, Placement
 from sandbox.topology import BOOT, MACHINE, Bringer, in_parallel
 
 ASK_SECONDS = 120.0
@@ -36,7 +37,12 @@ def is_measured(paths: Iterable[str]) -> bool:
     return any(path.startswith(MEASURED) and path != "/usr" for path in paths)
 
 
-def stand(bringer: Bringer, images: dict[str, str], handed: Mapping[str, HandedIn]) -> LabRecord:
+def stand(
+    bringer: Bringer,
+    images: dict[str, str],
+    placing: Future[Placement],
+    handed: Mapping[str, HandedIn],
+) -> LabRecord:
     """The machines, booted with what was handed in; `since` and baseline are the clean ones'.
 
     A clean machine is not booted first where nothing can hang on it: it makes no use of its
@@ -44,7 +50,8 @@ def stand(bringer: Bringer, images: dict[str, str], handed: Mapping[str, HandedI
     there is a setuid file that the clean machine has not. A machine that does not boot with what
     was handed in is left as it is: what that means is for the grade to say.
     """
-    specs, scripts, record = bringer.plan(images)
+    specs, scripts, record = bringer.plan(images, placing)
+    placement = placing.result()
     before = bringer.runtime.info().clock
     plain = not any(scripts.values())
 
@@ -55,9 +62,9 @@ def stand(bringer: Bringer, images: dict[str, str], handed: Mapping[str, HandedI
     def brought(host: HostRecord) -> None:
         if not needs_clean(host):
             host.since = before
-            _launch(bringer, host, specs[host.host], record, handed)
+            _launch(bringer, host, specs[host.host], placement, handed)
             return
-        bringer.launch(host, specs[host.host], record)
+        bringer.launch(host, specs[host.host], placement)
         with bringer.prepare(host, scripts[host.host]) as link:
             if host.host in handed:
                 _note_clean(bringer, host, link, handed[host.host])
@@ -67,7 +74,7 @@ def stand(bringer: Bringer, images: dict[str, str], handed: Mapping[str, HandedI
     in_parallel(brought, record.standing())
     theirs = [host for host in record.standing() if host.host in handed]
     replaced = [host for host in theirs if needs_clean(host)]
-    in_parallel(lambda host: _replace(bringer, host, specs[host.host], record, handed), replaced)
+    in_parallel(lambda host: _replace(bringer, host, specs[host.host], placement, handed), replaced)
     in_parallel(lambda host: _boot(bringer, host), theirs)
     return record
 
@@ -97,23 +104,23 @@ def _replace(
     bringer: Bringer,
     host: HostRecord,
     spec: MachineSpec,
-    record: LabRecord,
+    placement: Placement,
     handed: Mapping[str, HandedIn],
 ) -> None:
     """The clean machine makes room for one of the same image that holds what was handed in."""
     bringer.runtime.remove(bringer.attempt, host=host.host)
-    _launch(bringer, host, spec, record, handed)
+    _launch(bringer, host, spec, placement, handed)
 
 
 def _launch(
     bringer: Bringer,
     host: HostRecord,
     spec: MachineSpec,
-    record: LabRecord,
+    placement: Placement,
     handed: Mapping[str, HandedIn],
 ) -> None:
     theirs = dataclasses.replace(spec, archive=handed[host.host].archive, replaces=True)
-    bringer.launch(host, theirs, record)
+    bringer.launch(host, theirs, placement)
 
 
 def _boot(bringer: Bringer, host: HostRecord) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sandbox.errors import ContentError
+from sandbox.errors import ContentError, near
 from sandbox.lint.finding import Finding, Subject, of_error, rule
 from sandbox.lint.grader import grader_ids, statements
 from sandbox.models import Solution
 from sandbox.rendering import script
 from sandbox.scenarios import is_hidden
-from sandbox.scenarios.tomlfile import near
 
 OTHERS = 3  # honest ways beside the reference, a scenario
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 
 from sandbox.rendering.layout import LaidFile, Layout
-from sandbox.rendering.offline import neighbours, numeric_owner
+from sandbox.rendering.offline import numeric_owner
 
 _HOME = "/home/intern"
 _TYPES = {"file": tarfile.REGTYPE, "directory": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
@@ -21,7 +21,7 @@ def pack(layout: Layout, anchor: datetime) -> bytes:
     Beside the files it holds /.internbox/offline, run before init, and /.internbox/neighbours, the
     folders whose entries get a fresh ctime. Owners are numbers; names are given by the script.
     """
-    listed = "".join(f"{path}\n" for path in neighbours(layout.files))
+    listed = "".join(f"{path}\n" for path in layout.neighbours)
     own = [
         LaidFile("/.internbox", "engine", kind="directory", mode=0o700),
         LaidFile("/.internbox/offline", "engine", data=layout.offline.encode(), mode=0o700),

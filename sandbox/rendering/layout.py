@@ -11,7 +11,7 @@ from typing import Literal
 
 from sandbox.errors import ContentError
 from sandbox.models import FileRule, FilesToml
-from sandbox.rendering.offline import offline_script
+from sandbox.rendering.offline import neighbours, offline_script
 from sandbox.rendering.patterns import fits, is_pattern
 from sandbox.rendering.personality import Personality, personality_files
 from sandbox.rendering.templates import script
@@ -52,6 +52,7 @@ class Layout:
 
     files: list[LaidFile]
     offline: str
+    neighbours: list[str]  # folders whose entries get a fresh ctime, so that none stands out by it
     online: str
 
 
@@ -72,7 +73,8 @@ def layout(loaded: Loaded, variant: Variant, host: str, own: Personality) -> Lay
     times = rng(variant.seed, variant.scenario, f"folders\0{host}")
     touched = shifted(variant.anchor, f"-{times.between(10, 90)}d")
     offline = offline_script(files, own.password_hash, steps["offline.sh"], touched)
-    return Layout(files, offline, _online_script(steps["online.sh"]))
+    seen = [] if hidden else neighbours(files)  # learners do not look about on a hidden host
+    return Layout(files, offline, seen, _online_script(steps["online.sh"]))
 
 
 def idle_rules(loaded: Loaded, variant: Variant, host: str) -> Iterator[tuple[str, str]]:

@@ -17,11 +17,11 @@ import msgspec
 from jinja2 import Environment, StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.meta import find_undeclared_variables
 
-from sandbox.errors import ContentError
+from sandbox.errors import ContentError, near
 from sandbox.rendering.personality import addresses, full_name
 from sandbox.scenarios import Loaded, nics, shown
-from sandbox.scenarios.tomlfile import near
-from sandbox.variants import Variant, draw, person
+from sandbox.variants import Variant, draw
+from sandbox.variants.drawing import person
 from sandbox.variants.instants import shifted
 from sandbox.variants.values import Values, as_values
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.errors import UsageError
+from sandbox.errors import UsageError, near
 from sandbox.models import Solution, Step
 from sandbox.programs import WORKSPACES
 from sandbox.running.fixes import PLAYBOOKS, Source
@@ -24,7 +24,7 @@ from sandbox.running.plan import (
     Script,
 )
 from sandbox.scenarios import Loaded
-from sandbox.scenarios.tomlfile import TomlFile, near
+from sandbox.scenarios.tomlfile import TomlFile
 
 LONGEST_PAUSE = 600.0  # seconds; a fix that waits for longer waits for nothing
 NOTE = "note.md"

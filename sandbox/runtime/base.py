@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +91,12 @@ class Placement:
 
     places: dict[str, Place]
     rack: str  # the container that keeps their wires and doors while they reboot
+    standing: Future[None] | None = field(default=None, compare=False)  # None: the rack runs
+
+    def stand(self) -> None:
+        """Waits until the rack runs. PortTaken when another program has one of its ports."""
+        if self.standing:
+            self.standing.result()
 
 
 @dataclass(frozen=True)
@@ -154,7 +161,7 @@ class Runtime(Protocol):
     def place(
         self, attempt: str, scenario: str, doors: Mapping[str, bool], *, host: str = ""
     ) -> Placement: ...  # host → whether learners log in; `host`: it is removed with that one
-    def create(self, spec: MachineSpec, placement: Placement) -> str: ...  # → container id
+    def create(self, spec: MachineSpec, placement: Placement) -> str: ...  # → id; or PortTaken
     def start(self, container: str) -> None: ...
     def launch(self, spec: MachineSpec, placement: Placement) -> str: ...  # create and start
     def wake(self, attempt: str) -> None: ...  # what the engine's restart put to sleep

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sandbox import labels
-from sandbox.errors import EngineError
 from sandbox.paths import Home
 from sandbox.runtime import (
     artifacts,
@@ -38,11 +38,10 @@ from sandbox.runtime.base import (
 )
 from sandbox.runtime.endpoint import EngineEndpoint, find
 from sandbox.runtime.engine import Engine
-from sandbox.runtime.failures import PortTaken
 from sandbox.runtime.halting import Gate
 from sandbox.runtime.sdk import docker
 
-PORT_TRIES = 5
+RACKS_AT_ONCE = 32
 MEMORY_WIDTH = 32  # an engine may take a second to answer for one machine
 CONSOLE_BYTES = 1_000_000
 
@@ -57,6 +56,7 @@ class DockerRuntime:
         self._tools = ""  # the machine image's reference
         self._preparing = threading.Lock()
         self._gate = Gate()
+        self._behind = ThreadPoolExecutor(RACKS_AT_ONCE, thread_name_prefix="rack")
 
     # --- the engine and its images --------------------------------------------------------------
 
@@ -112,32 +112,25 @@ class DockerRuntime:
     def place(
         self, attempt: str, scenario: str, doors: Mapping[str, bool], *, host: str = ""
     ) -> Placement:
-        """A rack that runs, with ports that nothing else of ours on this engine has.
+        """A rack with ports that nothing else of ours on this engine has.
 
-        `doors` says of each host whether learners log in. The rack is removed with `host`, or with
-        the attempt.
+        It takes the engine half a second to start it: that goes on behind, and `create` waits for
+        it. `doors` says of each host whether learners log in. The rack is removed with `host`, or
+        with the attempt.
         """
         self.engine.require_real_root()
         network.ensure(self.engine)
         mark = containers.owner_labels(self.home, attempt, scenario, host, "rack")
-        refused: set[int] = set()
-        for _ in range(PORT_TRIES):
-            with self._gate.passed():
-                rack, chosen = self._new_rack(attempt, mark, doors, refused)
-                try:
-                    self.start(rack)
-                except PortTaken:
-                    self.discard([Leftover("container", rack, attempt)])
-                    refused |= set(places.ports_of(chosen.values()))
-                else:
-                    return Placement(chosen, rack)
-        raise EngineError(
-            f"{PORT_TRIES} times another program took the ports that were chosen",
-            hint="which program listens on ports 20000 to 32767? ss -ltnp",
-        )
+        with self._gate.passed():
+            rack, chosen = self._new_rack(attempt, mark, doors)
+        return Placement(chosen, rack, self._behind.submit(self._stand, rack))
+
+    def _stand(self, rack: str) -> None:
+        with self._gate.passed():
+            self.start(rack)
 
     def _new_rack(
-        self, attempt: str, mark: dict[str, str], doors: Mapping[str, bool], refused: set[int]
+        self, attempt: str, mark: dict[str, str], doors: Mapping[str, bool]
     ) -> tuple[str, dict[str, Place]]:
         """The container's id, and the places of which it is the doors."""
         image = images.tools_reference(self.engine)
@@ -145,7 +138,7 @@ class DockerRuntime:
             locks.held(self.folders.locks / "place", seconds=30, doing="choosing ports"),
             self.engine.doing("making the rack"),
         ):
-            taken = places.taken(self.engine.api.containers(all=True)) | refused
+            taken = places.taken(self.engine.api.containers(all=True))
             chosen = places.choose(doors, self.engine.endpoint, taken)
             ports = places.ports_of(chosen.values())
             called = containers.rack_name(attempt)
@@ -153,16 +146,19 @@ class DockerRuntime:
             return str(self.engine.api.create_container(**request)["Id"]), chosen
 
     def create(self, spec: MachineSpec, placement: Placement) -> str:
-        """The container's id; its volumes are mounted and `spec.archive` is laid in it."""
+        """The container's id; its volumes are mounted, `spec.archive` is laid in it, and its rack
+        runs. PortTaken when it cannot."""
         volume = self._tools_volume()
         api = self.engine.api
         if spec.volumes:
+            placement.stand()  # what holds the volumes begins in it
             self._hold_volumes(spec, placement.rack)
         request = containers.request(self.engine, self.home, spec, placement, volume)
         with self.engine.doing(f"creating {spec.host}"):
             made = str(api.create_container(**request)["Id"])
         if spec.archive:
             self._lay(made, spec)
+        placement.stand()
         return made
 
     def _lay(self, container: str, spec: MachineSpec) -> None:

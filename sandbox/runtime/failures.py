@@ -9,16 +9,12 @@ from contextlib import contextmanager
 import requests.exceptions
 import urllib3.exceptions
 
-from sandbox.errors import EngineError, ImageError, InternboxError
+from sandbox.errors import EngineError, ImageError, InternboxError, PortTaken
 from sandbox.runtime.endpoint import EngineEndpoint
 from sandbox.runtime.sdk import docker
 
 OLDEST_API = "1.41"  # Docker Engine 20.10
 PORT_TAKEN = ("port is already allocated", "ports are not available", "address already in use")
-
-
-class PortTaken(EngineError):
-    """A port that a machine was given is in use on the engine's host."""
 
 
 class NoAnswer(EngineError):

@@ -27,17 +27,15 @@ STEP = re.compile(r"Step (\d+)/(\d+) :")
 
 def states(engine: Engine, folders: Home, content: Path, names: Iterable[str]) -> list[ImageState]:
     """Which of the named images are there; `why_not` says what an absent one would miss."""
-    there = pulling.sizes_mib(engine)
-    return [
-        _state(source, there, folders, engine.architecture)
-        for source in (sources.find(content, name, engine.architecture) for name in names)
-    ]
+    arch = engine.architecture
+    return [_state(engine, folders, sources.find(content, name, arch)) for name in names]
 
 
-def _state(source: Source, there: dict[str, float], folders: Home, arch: str) -> ImageState:
-    if source.reference in there:
-        return ImageState(source.name, source.reference, True, round(there[source.reference], 1))
-    reason = artifacts.why_not(source.folder, arch, folders.artifacts)
+def _state(engine: Engine, folders: Home, source: Source) -> ImageState:
+    size = pulling.size_mib(engine, source.reference)
+    if size is not None:
+        return ImageState(source.name, source.reference, True, round(size, 1))
+    reason = artifacts.why_not(source.folder, engine.architecture, folders.artifacts)
     return ImageState(source.name, source.reference, False, why_not=reason)
 
 

@@ -1,4 +1,4 @@
-"""Chooses ports that nothing else of ours has.
+"""Places the machines of an attempt: chooses ports that nothing else of ours has.
 
 What an attempt was given stands in the label `labels.PORTS` of its rack, so that the engine
 remembers it. Whoever chooses holds a lock until the rack is made. Two users of one engine have not
@@ -9,18 +9,47 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from sandbox import labels
-from sandbox.errors import EngineError
-from sandbox.runtime.base import Place
+from sandbox.errors import EngineError, PortTaken
+from sandbox.runtime.base import Place, Placement, Runtime
 from sandbox.runtime.endpoint import EngineEndpoint
 
 PORTS = range(20000, 32768)  # below the ports that Linux and macOS give to outgoing connections
 TRIES = 2000
+TIMES = 5  # that all is placed anew
+
+R = TypeVar("R")
 
 random = secrets.SystemRandom()
+
+
+def placed(
+    runtime: Runtime,
+    attempt: str,
+    scenario: str,
+    doors: Mapping[str, bool],
+    work: Callable[[Future[Placement]], R],
+) -> R:
+    """What `work` makes of a placement, which is still in the making while it prepares.
+
+    When another program took one of the ports, the attempt's machines are removed and all is done
+    again with others. `doors` says of each host whether learners log in.
+    """
+
+    def once() -> R:
+        with ThreadPoolExecutor(1) as behind:
+            return work(behind.submit(runtime.place, attempt, scenario, doors))
+
+    for _ in range(TIMES - 1):
+        with suppress(PortTaken):
+            return once()
+        runtime.remove(attempt)
+    return once()
 
 
 def taken(containers: Iterable[dict[str, Any]]) -> set[int]:

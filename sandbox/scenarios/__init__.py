@@ -16,7 +16,7 @@ import msgspec
 
 from sandbox import __version__
 from sandbox.decoding import decode
-from sandbox.errors import ContentError, UsageError
+from sandbox.errors import ContentError, UsageError, near
 from sandbox.models import (
     Company,
     Content,
@@ -29,7 +29,7 @@ from sandbox.models import (
 )
 from sandbox.paths import ScenarioFiles, builtin_content
 from sandbox.scenarios.consistency import check
-from sandbox.scenarios.tomlfile import TomlFile, near
+from sandbox.scenarios.tomlfile import TomlFile
 
 _UNHASHED = ("solutions", "rejected")  # a further solution makes no old grade another one
 _NOT_DOMAINS = ("company",)
@@ -64,6 +64,11 @@ class Loaded:
         """The hosts a learner may log in to, the one `ssh` opens first."""
         seen = [name for name, host in self.settings.hosts.items() if not is_hidden(host)]
         return sorted(seen, key=lambda name: name != self.settings.learner)
+
+    @property
+    def doors(self) -> dict[str, bool]:
+        """Of each host, whether learners may log in to it."""
+        return {name: not is_hidden(host) for name, host in self.settings.hosts.items()}
 
 
 def is_hidden(host: Any) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from sandbox.errors import near
 from sandbox.models import Company, HintsToml, Host, NoteToml, Person, Scenario
-from sandbox.scenarios.tomlfile import Keys, TomlFile, near
+from sandbox.scenarios.tomlfile import Keys, TomlFile
 
 # What templates see beside the parameters, and what `Values`, a dict, calls its own methods.
 RESERVED = frozenset(

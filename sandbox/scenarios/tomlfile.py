@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from sandbox.decoding import convert
-from sandbox.errors import ContentError
+from sandbox.errors import ContentError, near
 
 Model = TypeVar("Model")
 Keys = tuple[str | int, ...]  # where a value stands: ("hosts", "web", "wires", 0)
@@ -74,12 +73,6 @@ class TomlFile:
 def read(path: Path, model: type[Model], shown: str) -> Model:
     """The TOML file `path` as a `model`; ContentError when it is missing or wrong."""
     return TomlFile(path, shown).into(model)
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'memory'?`, or nothing when no known word is near."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean '{found[0]}'?" if found else ""
 
 
 def dotted(keys: Keys) -> str:

@@ -12,8 +12,7 @@ from typing import Any
 import msgspec
 
 from sandbox import models as m
-from sandbox.errors import ContentError
-from sandbox.scenarios.tomlfile import near
+from sandbox.errors import ContentError, near
 from sandbox.variants import hashes
 from sandbox.variants.drbg import Drbg
 from sandbox.variants.formats import fill, names

@@ -7,8 +7,7 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.errors import ContentError
-from sandbox.scenarios.tomlfile import near
+from sandbox.errors import ContentError, near
 
 
 def names(text: str) -> list[str]:

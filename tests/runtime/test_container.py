@@ -134,15 +134,14 @@ def test_limits_of_the_spec_reach_the_engine() -> None:
     config = asked(spec(memory="128m", cpus=0.5, pids=99))["host_config"]
 
     assert (config["Memory"], config["MemorySwap"]) == (128 << 20, 128 << 20)
-    assert (config["NanoCpus"], config["PidsLimit"]) == (500_000_000, 99)
-
-
-def test_no_more_processors_are_asked_for_than_there_are() -> None:
-    assert asked(spec(cpus=8.0))["host_config"]["NanoCpus"] == 2_000_000_000
+    assert (config["CpuPeriod"], config["CpuQuota"]) == (1_000_000, 500_000)
+    assert config["PidsLimit"] == 99
 
 
 def test_a_kernel_without_processor_limits_is_asked_for_none() -> None:
-    assert "NanoCpus" not in asked(spec(), CpuCfsQuota=False)["host_config"]
+    config = asked(spec(), CpuCfsQuota=False)["host_config"]
+
+    assert not {"CpuPeriod", "CpuQuota"} & set(config)
 
 
 def test_a_machine_comes_back_after_the_engine() -> None:

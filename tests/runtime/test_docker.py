@@ -8,7 +8,7 @@ import socket
 import tarfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from sandbox.errors import EngineError
 from sandbox.grading import sealed
 from sandbox.paths import Home
 from sandbox.runtime import network, placement
-from sandbox.runtime.base import Runtime, VolumeSpec
+from sandbox.runtime.base import Placement, Runtime, VolumeSpec
 from sandbox.runtime.docker import DockerRuntime
-from sandbox.runtime.placement import ports_of, taken
+from sandbox.runtime.placement import placed, ports_of, taken
 
 pytestmark = pytest.mark.engine
 
@@ -274,7 +274,12 @@ def test_other_ports_are_chosen_when_one_is_taken_meanwhile(
     monkeypatch.setattr(placement, "free_port", free_port)
     spec = lab.spec("web")
 
-    places = lab.up(spec)
+    def work(placing: Future[Placement]) -> Placement:
+        places = placing.result()
+        lab.launch(spec, places)
+        return places
+
+    places = placed(lab.runtime, lab.attempt, "linux/test", {"web": True}, work)
 
     assert next(chosen, None) is None
     assert busy_port not in ports_of(places.places.values())

@@ -1,14 +1,17 @@
-"""Ports that nothing else has."""
+"""Ports that nothing else has, and what happens when one is taken all the same."""
 
 from __future__ import annotations
 
 import socket
+from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
 from sandbox import labels
-from sandbox.errors import EngineError
+from sandbox.errors import EngineError, PortTaken
 from sandbox.runtime import placement
+from sandbox.runtime.base import Placement
 from sandbox.runtime.endpoint import EngineEndpoint
 
 LOCAL = EngineEndpoint("unix:///var/run/docker.sock", "test")
@@ -78,3 +81,42 @@ def test_published_ports_of_others_count() -> None:
     rows = [{"Labels": None, "Ports": [{"PrivatePort": 80, "PublicPort": 20080}]}]
 
     assert placement.taken(rows) == {20080}
+
+
+class Refusing:
+    """A runtime whose engine refuses the ports of so many racks."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.removed = times, 0
+
+    def place(self, *_: object) -> Placement:
+        standing: Future[None] = Future()
+        if self.times:
+            self.times -= 1
+            standing.set_exception(PortTaken("starting a machine: port is already allocated"))
+        else:
+            standing.set_result(None)
+        return Placement({}, "rack", standing)
+
+    def remove(self, _: str) -> None:
+        self.removed += 1
+
+
+def stand(placing: Future[Placement]) -> str:
+    placing.result().stand()
+    return placing.result().rack
+
+
+@pytest.mark.parametrize("times", [0, 1, 4])
+def test_all_is_placed_anew_when_a_port_is_taken(times: int) -> None:
+    runtime: Any = Refusing(times)
+
+    assert placement.placed(runtime, "a1", "linux/x", {}, stand) == "rack"
+    assert runtime.removed == times
+
+
+def test_when_ports_are_taken_again_and_again_the_error_is_passed_on() -> None:
+    runtime: Any = Refusing(5)
+
+    with pytest.raises(PortTaken, match="port is already allocated"):
+        placement.placed(runtime, "a1", "linux/x", {}, stand)

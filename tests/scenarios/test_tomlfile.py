@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox.errors import ContentError
+from sandbox.errors import ContentError, near
 from sandbox.models import Scenario
-from sandbox.scenarios.tomlfile import Keys, TomlFile, dotted, near
+from sandbox.scenarios.tomlfile import Keys, TomlFile, dotted
 
 TEXT = '''\
 title = "a"

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sandbox.errors import ContentError
+from sandbox.errors import ContentError, near
 from sandbox.models import Company
-from sandbox.scenarios.tomlfile import near
 from sandbox.variants.drbg import Drbg
 from sandbox.variants.generators import logs, tables
 from sandbox.variants.generators.rhythm import Span

@@ -190,6 +190,15 @@ def test_a_hidden_machine_has_no_learners_door(lab: Lab) -> None:
         socket.create_connection((hidden.rack.address, hidden.learner_port), 5)
 
 
+def test_the_journal_is_kept_from_its_first_line(machine: Machine) -> None:
+    machine.wait_for_init()
+    first = machine.run("journalctl -b -o cat --no-pager | head -1")
+
+    assert first == "Journal started"
+    assert machine.run("journalctl -b -D /var/log/journal -o cat --no-pager | head -1") == first
+    assert machine.run("find /run/log/journal -name '*.journal' 2>/dev/null") == ""
+
+
 def test_edits_and_journal_survive_a_reboot_from_inside(machine: Machine) -> None:
     machine.wait_for_init()
     machine.run("sed -i 's/localhost/localhost mine/' /etc/hosts")

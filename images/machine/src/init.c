@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,7 +22,16 @@ static _Noreturn void become(char **argv, bool tty) {
     die("%s", argv[0]);
 }
 
+/* The mark that /var is there: it is so from the beginning here, and journald writes to it with its first line.
+ * Otherwise a service would have to tell it, for which half of the boot would wait. */
+static void open_journal(void) {
+    must(mkdir("/run/systemd", 0755), "/run/systemd");
+    must(mkdir("/run/systemd/journal", 0755), "/run/systemd/journal");
+    write_file("/run/systemd/journal/flushed", 0644, "", 0);
+}
+
 void start_init(bool systemd, bool tty) {
+    if (systemd) open_journal();
     char *theirs[] = {"/sbin/init", NULL}, *ours[] = {TOOLS "/machine", "init", NULL};
     become(systemd ? theirs : ours, tty);
 }

@@ -36,6 +36,7 @@ __all__ = [
     "Endpoint",
     "KeyPair",
     "Result",
+    "Stranger",
     "connect",
     "crypt",
     "dropbear_host_key",
@@ -91,6 +92,18 @@ class CommandTimeout(MachineError):
         super().__init__(message, hint="internbox check again; is the machine overloaded?")
         self.stdout = stdout
         self.stderr = stderr
+
+
+class Stranger(Unreachable):
+    """Another server answers than the one whose host key was pinned."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__(
+            f"another SSH server than {endpoint.host}'s answers at "
+            f"{endpoint.connect}:{endpoint.port}: its host key is not ours",
+            host=endpoint.host,
+            hint=f"internbox console {endpoint.host}",
+        )
 
 
 class _Wake(threading.Event):
@@ -278,13 +291,18 @@ def _left(deadline: float) -> float:
 
 
 def connect(endpoint: Endpoint, *, deadline: float) -> Connection:
-    """A connection that stands, tried for until `deadline` seconds from now; then Unreachable."""
+    """A connection that stands, tried for until `deadline` seconds from now; then Unreachable.
+
+    Stranger at once: another server does not become ours by waiting.
+    """
     end = time.monotonic() + deadline
     pauses = _pauses()
     while True:
         connection = Connection(endpoint)
         try:
             connection.open(_left(end))
+        except Stranger:
+            raise
         except Unreachable:
             pause = next(pauses)
             if time.monotonic() + pause >= end:
@@ -347,7 +365,9 @@ def _handshake(endpoint: Endpoint, timeout: float) -> paramiko.Transport:
         options.key_types = ("ssh-ed25519",)
         options.kex = ("curve25519-sha256@libssh.org",)
         transport.start_client(timeout=timeout)
-        _check_host_key(transport, endpoint)
+        if not _is_ours(transport, endpoint):
+            transport.close()
+            raise Stranger(endpoint)
         transport.auth_publickey(endpoint.user, _private_key(endpoint.key))
     except link_errors() as error:
         if transport:
@@ -369,11 +389,9 @@ def _dial(endpoint: Endpoint, timeout: float) -> socket.socket:
     return link
 
 
-def _check_host_key(transport: paramiko.Transport, endpoint: Endpoint) -> None:
-    kind, text = endpoint.host_key.split()[:2]
+def _is_ours(transport: paramiko.Transport, endpoint: Endpoint) -> bool:
     given = transport.get_remote_server_key()
-    if (given.get_name(), given.get_base64()) != (kind, text):
-        raise library().SSHException("another machine answers there: its host key is not ours")
+    return [given.get_name(), given.get_base64()] == endpoint.host_key.split()[:2]
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,8 @@ import tarfile
 from collections import namedtuple
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property, wraps
+from hashlib import sha256
 
 import pytest
 
@@ -15,6 +17,7 @@ pytestmark = pytest.mark.scenario("scripting/bash-log-report")
 LOGS, REPORTS = "/srv/logs", "/srv/reports"
 ACCOUNT = "reports"
 TRIAL = "/srv/trial"
+PASSED = "/var/lib/grader-passed"  # on work; what a mark is made of is known to this grade alone
 SECONDS, PATIENCE = 60, 150  # by the clock, for small inputs and for many lines
 PROCESSOR_SECONDS = 20  # of each process: a busy computer does not make honest work fail
 KILLED_BY_LIMIT = 128 + 24  # SIGXCPU
@@ -138,26 +141,73 @@ def logs(rng, anchor):
 
 # What a run left: `report` is None where there is none, `others` counts other files.
 Ran = namedtuple("Ran", "rc stderr report others")
+YESTERDAY = "the report of yesterday\n"
+
+AFRESH = """
+rm -rf %s && find /tmp /var/tmp -user %s -delete
+mkdir -p %s %s && chown %s %s && tar -x -f - -C %s
+"""
+# Says the exit code, an x for each other file that is there, the report, whether there is one.
+RUN = """
+runuser -u %s -- sh -c '
+    cd / && export HOME=/ PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 &&
+    ulimit -t "$1" && shift &&
+    timeout -k 2 "$@" < /dev/null' sh{words} > /dev/null
+echo $?
+find %s /tmp /var/tmp -user %s -type f ! -path %s -printf x
+echo
+cat %s 2> /dev/null
+printf '\\n%%s' $?
+"""
 
 
 class Trial:
     """The learner's script, copied to the fresh machine and run there on a folder of logs."""
 
-    def __init__(self, hosts, params):
-        self.machine = hosts["runner"]
+    def __init__(self, hosts, params, phase, hidden, secret):
+        self.work, self.runner = hosts["work"], hosts["runner"]
         self.tool = f"/usr/local/bin/{params.tool}"
-        self.script = read_script(hosts["work"], self.tool)
+        self.phase, self.hidden, self.secret = phase, hidden, secret
         self.logs, self.out = f"{TRIAL}/in", f"{TRIAL}/out"
         self.report = f"{self.out}/{params.flavour}.csv"
-        self.machine.put(self.tool, self.script, mode=0o755)
-        self.machine.run(
-            "rm -rf %s /usr/bin/perl* /usr/bin/python3* && find /tmp /var/tmp -user %s -delete;"
-            " mkdir -p %s %s && chown %s %s",
-            *(TRIAL, ACCOUNT, self.logs, self.out, ACCOUNT, self.out),
-        )
+
+    @cached_property
+    def script(self):
+        """What all checks of this phase try."""
+        return read_script(self.work, self.tool)
+
+    @cached_property
+    def machine(self):
+        """The fresh machine, with the script in its place."""
+        self.runner.put(self.tool, self.script, mode=0o755)
+        self.runner.run("rm -rf /usr/bin/perl* /usr/bin/python3*")
+        return self.runner
+
+    @cached_property
+    def passed(self):
+        """The marks of what passed before the reboot."""
+        line = f"cat {PASSED} && rm {PASSED}"
+        return self.work.run(line).lines if self.phase == "after" else []
+
+    def mark(self, check):
+        """What stands for this check of this script in this grade."""
+        return sha256(f"{self.secret} {check} {self.script}".encode()).hexdigest()
+
+    def keep(self, mark):
+        if self.hidden and self.phase == "before":
+            self.work.run("umask 077 && echo %s >> %s", mark, PASSED)
+
+    def afresh(self, files):
+        """Nothing of an earlier check is left; these files are in the folder of logs."""
+        folders = self.logs, self.out, ACCOUNT, self.out, self.logs
+        self.unpack(files, AFRESH, TRIAL, ACCOUNT, *folders)
 
     def lay(self, files):
-        """Puts files (name → bytes; None: a folder; str: a link) into the folder of logs."""
+        """Puts more files into the folder of logs."""
+        self.unpack(files, "tar -x -f - -C %s", self.logs)
+
+    def unpack(self, files, command, *arguments):
+        """`files`: name → bytes; None: a folder; str: a link."""
         stream = io.BytesIO()
         with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
             for name, content in files.items():
@@ -169,24 +219,27 @@ class Trial:
                 elif isinstance(content, str):
                     entry.type, entry.linkname = tarfile.SYMTYPE, content
                 archive.addfile(entry, io.BytesIO(data))
-        reply = self.machine.run("tar -x -f - -C %s", self.logs, stdin=stream.getvalue())
+        reply = self.machine.run(command, *arguments, stdin=stream.getvalue())
         if reply.rc:
             raise RuntimeError(f"the logs cannot be laid: {reply.stderr}")
 
     def run(self, *arguments, seconds=SECONDS):
         """Runs the script with `arguments`; without any, as the ticket says."""
-        words = [self.tool, *(arguments or (self.logs, self.report))]
-        line = "cd / && export HOME=/ PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 && "
-        line += f"ulimit -t %s && timeout -k 2 %s{' %s' * len(words)} < /dev/null"
-        limits = PROCESSOR_SECONDS, seconds
-        reply = self.machine.run(line, *limits, *words, user=ACCOUNT, timeout=seconds + 10)
-        assert reply.rc not in (124, 137), f"{self.tool} had not ended after {seconds} seconds"
+        words = [seconds, self.tool, *(arguments or (self.logs, self.report))]
+        line = RUN.format(words=" %s" * (1 + len(words)))
+        after = self.out, ACCOUNT, self.report, self.report
+        told = self.machine.run(
+            line, ACCOUNT, PROCESSOR_SECONDS, *words, *after, timeout=seconds + 10
+        )
+        much = "it says more than a megabyte, or its report is as large"
+        assert not told.truncated, f"{self.tool}: {much}"
+        code, others, rest = told.stdout.split("\n", 2)
+        report, _, missing = rest.rpartition("\n")
+        rc = int(code)
+        assert rc not in (124, 137), f"{self.tool} had not ended after {seconds} seconds"
         spent = f"{self.tool} needs more than {PROCESSOR_SECONDS} seconds of processor time"
-        assert reply.rc != KILLED_BY_LIMIT, spent
-        found = self.machine.run("cat %s", self.report)
-        find = "find %s /tmp /var/tmp -user %s -type f ! -path %s -printf x"
-        others = self.machine.run(find, self.out, ACCOUNT, self.report)
-        return Ran(reply.rc, reply.stderr, None if found.rc else found.stdout, len(others.stdout))
+        assert rc != KILLED_BY_LIMIT, spent
+        return Ran(rc, told.stderr, None if missing != "0" else report, len(others))
 
     def place(self, report):
         self.machine.put(self.report, report, owner=f"{ACCOUNT}:{ACCOUNT}")
@@ -199,19 +252,37 @@ class Trial:
         return ran
 
     def must_refuse(self, code, about, *arguments):
-        old = "the report of yesterday\n"
-        self.place(old)
+        """The report of yesterday, placed there before, must stay."""
         ran = self.run(*arguments)
         assert ran.rc == code, f"{about}: the exit code is {ran.rc}, not {code}"
         assert ran.stderr.strip(), f"{about}: there is nothing on stderr"
-        assert ran.report == old, f"{about}: the older report did not stay as it was"
+        assert ran.report == YESTERDAY, f"{about}: the older report did not stay as it was"
         assert ran.others == 0, f"{about}: other files are left behind"
 
 
+@pytest.fixture(scope="module")
+def trial(hosts, params, phase, hidden, rng):
+    return Trial(hosts, params, phase, hidden, rng.child("marks").bytes(16).hex())
+
+
+def tried(test):
+    """A check of the script alone, on a machine that is new: so it is not tried again after the
+    reboot while the script is the same to the byte."""
+
+    @wraps(test)
+    def check(trial, **more):
+        passed, mark = trial.passed, trial.mark(test.__name__)
+        if mark not in passed:
+            test(trial=trial, **more)
+            trial.keep(mark)
+
+    return check
+
+
 def read_script(work, path):
-    found = work.run("test -f %s && test -x %s", path, path)
+    found = work.run("test -f %s && test -x %s && cat %s", path, path, path)
     assert found.rc == 0, f"there is no executable file {path} on work"
-    script = work.read(path)
+    script = found.stdout
     assert re.match(r"#!.*\bbash\b", script), f"{path}: its first line does not say that it is Bash"
     return script
 
@@ -235,54 +306,54 @@ def brief(said):
 
 
 @pytest.mark.check("report-right", points=20)
-def test_report_is_right(hosts, params, logs):
+@tried
+def test_report_is_right(trial, params, logs):
     """The report on a folder of plain logs is right."""
-    trial = Trial(hosts, params)
     here, below, none = logs.lines(180), logs.lines(90), text(logs.lines(20))
     here += logs.equals(here + below)
-    trial.lay({"access.log": text(here), "branch": None, "branch/desk": None, "empty.log": b""})
-    trial.lay({"branch/desk/access.log": text(below), "latest.log": "access.log"})
-    trial.lay({"access.log.bak": none, "access.log.1": none, "access_log": none})
+    files = {"access.log": text(here), "branch": None, "branch/desk": None, "empty.log": b""}
+    files |= {"branch/desk/access.log": text(below), "latest.log": "access.log"}
+    trial.afresh(files | {"access.log.bak": none, "access.log.1": none, "access_log": none})
     trial.must_report(expected(here + below, params), "plain logs, some in a folder below")
 
 
 @pytest.mark.check("compressed", points=10, needs="report-right")
-def test_compressed_logs(hosts, params, logs):
+@tried
+def test_compressed_logs(trial, params, logs):
     """Compressed logs count like the others."""
-    trial = Trial(hosts, params)
     plain, older, oldest = logs.lines(60), logs.lines(80), logs.lines(40)
-    trial.lay({"access.log": text(plain), "older.log.gz": packed(older), "site": None})
-    trial.lay({"site/oldest.log.gz": packed(oldest), "quiet.log.gz": packed([])})
-    trial.lay({"photos.gz": gzip.compress(b"not a log\n")})
+    files = {"access.log": text(plain), "older.log.gz": packed(older), "site": None}
+    files |= {"site/oldest.log.gz": packed(oldest), "quiet.log.gz": packed([])}
+    trial.afresh(files | {"photos.gz": gzip.compress(b"not a log\n")})
     trial.must_report(expected(plain + older + oldest, params), "logs, some of them .log.gz")
 
 
 @pytest.mark.check("rubbish-requests", points=10, needs="report-right")
-def test_rubbish_requests(hosts, params, logs):
+@tried
+def test_rubbish_requests(trial, params, logs):
     """Requests that are rubbish do not move the columns."""
-    trial = Trial(hosts, params)
     lines = logs.lines(30) + logs.rubbish(48)
-    trial.lay({"access.log": text(lines)})
+    trial.afresh({"access.log": text(lines)})
     trial.must_report(expected(lines, params), "a log with requests like “quit 500 12”")
 
 
 @pytest.mark.check("odd-names", points=10, needs="report-right")
-def test_odd_names(hosts, params, logs):
+@tried
+def test_odd_names(trial, params, logs):
     """File names may hold anything: blanks, line breaks, quotes, stars."""
-    trial = Trial(hosts, params)
     parts = {name: logs.lines(6) for name in ODD_NAMES}
-    trial.lay({"archive.log": None, **{name: text(part) for name, part in parts.items()}})
+    trial.afresh({"archive.log": None, **{name: text(part) for name, part in parts.items()}})
     lines = [line for part in parts.values() for line in part]
     trial.must_report(expected(lines, params), "blanks, line breaks and quotes in names of logs")
 
 
 @pytest.mark.check("runs-again", points=10, needs="report-right")
-def test_runs_again(hosts, params, logs):
+@tried
+def test_runs_again(trial, params, logs):
     """Run again, it replaces its report and leaves nothing else behind."""
-    trial = Trial(hosts, params)
     first, more = logs.lines(70), logs.lines(30)
+    trial.afresh({"access.log": text(first)})
     trial.place("an older report\n" * 40)
-    trial.lay({"access.log": text(first)})
     trial.must_report(expected(first, params), "with an older report in its place")
     trial.must_report(expected(first, params), "run a second time")
     trial.lay({"access-2.log": text(more)})
@@ -291,15 +362,16 @@ def test_runs_again(hosts, params, logs):
 
 
 @pytest.mark.check("exit-codes", points=10, needs="report-right")
-def test_exit_codes(hosts, params, logs):
+@tried
+def test_exit_codes(trial, params, logs):
     """Its exit codes tell what happened, and a failure leaves the old report alone."""
-    trial = Trial(hosts, params)
-    trial.lay({"access.log": text(logs.lines(50)), "quiet.log": b""})
+    trial.afresh({"access.log": text(logs.lines(50)), "quiet.log": b""})
+    trial.place(YESTERDAY)
     trial.must_refuse(2, "with one argument", trial.logs)
     trial.must_refuse(2, "with three arguments", trial.logs, trial.report, "more")
     trial.must_refuse(3, "LOGDIR does not exist", f"{TRIAL}/nowhere", trial.report)
     trial.must_refuse(3, "LOGDIR is a file", f"{trial.logs}/access.log", trial.report)
-    trial.lay({"cut.log.gz": packed(logs.lines(800))[:-900]})
+    trial.lay({"cut.log.gz": packed(logs.lines(200))[:-900]})
     trial.must_refuse(3, "a compressed log is cut off in the middle", trial.logs, trial.report)
     trial.machine.run("cd %s && rm cut.log.gz && chmod 0 access.log", trial.logs)
     trial.must_refuse(3, "a log may not be read", trial.logs, trial.report)
@@ -308,20 +380,20 @@ def test_exit_codes(hosts, params, logs):
 
 
 @pytest.mark.check("million-lines", points=10, needs="report-right", seconds=PATIENCE + 30)
-def test_million_lines(hosts, params, logs):
+@tried
+def test_million_lines(trial, params, logs):
     """A million lines are no trouble."""
-    trial = Trial(hosts, params)
-    block, times = logs.lines(4000), 50  # a fifth of them, in more than a fifth of the minute
-    trial.lay({"block": text(block)})
+    block, times = logs.lines(800), 250  # a fifth of them, in more than a fifth of the minute
+    trial.afresh({"block": text(block)})
     trial.machine.run("cd %s && yes block | head -n %s | xargs cat > all.log", trial.logs, times)
     wanted = expected(block, params, times)
     trial.must_report(wanted, f"{times * len(block):,} lines", seconds=PATIENCE)
 
 
 @pytest.mark.check("shellcheck", points=5, needs="report-right")
-def test_shellcheck(hosts, params):
+@tried
+def test_shellcheck(trial):
     """shellcheck finds nothing."""
-    trial = Trial(hosts, params)
     bare = DIRECTIVE.sub("#", trial.script)
     reply = trial.machine.run("shellcheck --norc --shell=bash --format=gcc -", stdin=bare)
     assert reply.rc == 0, f"shellcheck finds, among others: {brief(' '.join(reply.lines[:2]))}"
@@ -337,7 +409,7 @@ def shown(work, unit):
 
 
 @pytest.mark.check("service", points=10, needs="report-right", seconds=2 * PATIENCE)
-def test_service_makes_the_report(hosts, params):
+def test_service_makes_the_report(hosts, params, trial):
     """The service makes the report of the portal's logs, as the account reports."""
     work, unit = hosts["work"], f"{params.tool}.service"
     seen = shown(work, unit)
@@ -354,7 +426,7 @@ def test_service_makes_the_report(hosts, params):
     assert started.rc == 0, f"systemctl start {unit} fails: {brief(started.stderr)}"
     assert owner.rc == 0, f"{unit} ran, but left no {params.report}"
     assert owner.stdout == f"{ACCOUNT}\n", f"{params.report} belongs to {owner.stdout.strip()}"
-    trial = Trial(hosts, params)
+    trial.afresh({})
     ran = trial.run(f"{LOGS}/portal", trial.report, seconds=PATIENCE)
     compare(work.read(params.report), ran.report or "", f"{params.report}, of the portal's logs")
 

@@ -22,11 +22,16 @@ static _Noreturn void become(char **argv, bool tty) {
     die("%s", argv[0]);
 }
 
+/* The engine may have made it: it mounts what it lays over /etc/resolv.conf where a link leads. */
+static void make_folder(const char *path) {
+    if (mkdir(path, 0755) && errno != EEXIST) die("%s", path);
+}
+
 /* The mark that /var is there: it is so from the beginning here, and journald writes to it with its first line.
  * Otherwise a service would have to tell it, for which half of the boot would wait. */
 static void open_journal(void) {
-    must(mkdir("/run/systemd", 0755), "/run/systemd");
-    must(mkdir("/run/systemd/journal", 0755), "/run/systemd/journal");
+    make_folder("/run/systemd");
+    make_folder("/run/systemd/journal");
     write_file("/run/systemd/journal/flushed", 0644, "", 0);
 }
 

@@ -233,7 +233,9 @@ class Trial:
         )
         much = "it says more than a megabyte, or its report is as large"
         assert not told.truncated, f"{self.tool}: {much}"
-        code, others, rest = told.stdout.split("\n", 2)
+        code, _, rest = told.stdout.partition("\n")
+        assert code.isdigit(), f"{self.tool}: the shell that ran it was killed"
+        others, _, rest = rest.partition("\n")
         report, _, missing = rest.rpartition("\n")
         rc = int(code)
         assert rc not in (124, 137), f"{self.tool} had not ended after {seconds} seconds"

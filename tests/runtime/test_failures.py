@@ -6,11 +6,10 @@ import docker.errors
 import pytest
 import requests
 
-from sandbox.errors import EngineError, ImageError, UsageError
+from sandbox.errors import EngineError, ImageError, PortTaken, UsageError
 from sandbox.runtime.endpoint import EngineEndpoint
 from sandbox.runtime.failures import (
     NoAnswer,
-    PortTaken,
     explain,
     explained,
     start_hint,

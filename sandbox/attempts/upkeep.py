@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox import scenarios
+from sandbox import scenarios, scratch
 from sandbox.attempts.shapes import Attempt, HistoryRow, StatusRow
 from sandbox.attempts.starting import RESET
 from sandbox.attempts.working import Working
@@ -130,6 +129,8 @@ class Labs(Working):
         for folder in self._attempt_folders():
             if self.store.get(folder.name) is None and not self.store.locked(folder.name):
                 shutil.rmtree(folder, ignore_errors=True)
+        for folder in scratch.abandoned():
+            shutil.rmtree(folder, ignore_errors=True)
         return removed
 
     def _tidy(self, row: AttemptRow) -> list[Leftover]:
@@ -170,12 +171,4 @@ def orphaned(purpose: str) -> bool:
     A learner's attempts outlive the command that started them.
     """
     _, _, pid = purpose.partition(":")
-    if not pid.isdecimal():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    return scratch.ended(pid)

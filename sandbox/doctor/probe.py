@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import secrets
 import tarfile
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from sandbox import scratch
 from sandbox.doctor.bench import Bench
 from sandbox.errors import InternboxError
 from sandbox.paths import builtin_content
@@ -116,7 +116,7 @@ def _lab(bench: Bench) -> Iterator[Lab]:
     runtime = bench.runtime
     reference = runtime.ensure_images(builtin_content(), [IMAGE], bench.progress)[IMAGE]
     grader = ssh.key_pair("grader@probe")
-    with tempfile.TemporaryDirectory(prefix="internbox-probe-") as folder:
+    with scratch.folder() as folder:
         key = Path(folder) / "grader"
         key.touch(mode=0o600)
         key.write_text(grader.private)

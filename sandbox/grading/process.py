@@ -11,9 +11,10 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+from sandbox import scratch
 
 INSIDE = Path(__file__).with_name("inside.py")
 
@@ -26,7 +27,7 @@ class Process:
     """
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="internbox-grader-")
+        self._folder = scratch.folder()
         root = Path(self._folder.name)
         self.results, self._log, work = root / "results", root / "log", root / "work"
         work.mkdir()

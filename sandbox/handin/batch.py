@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -17,7 +16,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, structs
 
-from sandbox import __version__, scenarios
+from sandbox import __version__, scenarios, scratch
 from sandbox.attempts import silent
 from sandbox.decoding import decode
 from sandbox.errors import InternboxError, Refused
@@ -95,7 +94,7 @@ def regrade(
 ) -> RegradeReport:
     """Every submission in `paths`; one that is refused or cannot be graded stops no other."""
     finds = lms.find(paths)
-    with tempfile.TemporaryDirectory(prefix="internbox-batch-") as folder:
+    with scratch.folder() as folder:
         batch = _Batch(labs, options, Path(folder))
         results = list(batch.run(finds, progress))
     results += [

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
+from sandbox import scratch
 from sandbox.errors import InternboxError
 from sandbox.grading.results import Grade
 from sandbox.handin import batch, reading
@@ -23,7 +23,7 @@ def survives(
 
     The attempt's machines are gone afterwards, unless they are to be kept.
     """
-    with tempfile.TemporaryDirectory(prefix="internbox-proof-") as folder:
+    with scratch.folder() as folder:
         file = Path(folder) / "submission.ibz"
         try:
             labs.submit(attempt, out=file, then="start" if keep else "remove")

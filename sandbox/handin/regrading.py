@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from sandbox import scenarios
+from sandbox import scenarios, scratch
 from sandbox.attempts import Labs
 from sandbox.errors import Refused
 from sandbox.grading.results import CheckRun, Grade, GuardRun, PhaseResult
@@ -63,7 +62,7 @@ class Regrading(Labs):
         variant = variants.draw(loaded, seed=manifest.seed, anchor=anchor, fault=fault)
         images = self._images(loaded)
         row = self._new_row(loaded, variant, learner=manifest.learner, mark=4)  # many at a time
-        with tempfile.TemporaryDirectory(prefix="internbox-regrade-") as folder:
+        with scratch.folder() as folder:
             handed = self._laid_out(submission, loaded, images, Path(folder))
             with self.store.lock(row.id):
                 self.store.add(row)

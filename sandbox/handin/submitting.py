@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from sandbox import __version__, codes, readiness, ssh, topology
+from sandbox import __version__, codes, readiness, scratch, ssh, topology
 from sandbox.attempts import Labs
 from sandbox.attempts.starting import RESET
 from sandbox.errors import MachineError, Unreachable, UsageError
@@ -63,7 +62,7 @@ class Submitting(Labs):
             bringer, record = self.machines(row.id)
             self._still_there(row, record)
             file = out or Path(f"{_file_name(row)}{SUFFIX}")
-            with tempfile.TemporaryDirectory(prefix="internbox-submit-") as folder:
+            with scratch.folder() as folder:
                 work = Path(folder)
                 with self._shut_down(bringer, record, again=then == "start") as told:
                     self.progress("packing what changed")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from sandbox import scratch
 from sandbox.attempts import Labs, silent
 from sandbox.errors import InternboxError
 from sandbox.grading import safe
@@ -239,7 +240,7 @@ def _undisturbed() -> Iterator[None]:
 def _own_temporary_folder() -> Iterator[None]:
     """One folder for the temporary files of all threads, which goes even when a thread does not."""
     before = tempfile.tempdir
-    folder = tempfile.mkdtemp(prefix="internbox-run-")
+    folder = tempfile.mkdtemp(prefix=scratch.prefix())
     tempfile.tempdir = folder
     try:
         yield

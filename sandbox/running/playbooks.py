@@ -8,11 +8,11 @@ import shlex
 import shutil
 import signal
 import subprocess
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandbox import scratch
 from sandbox.errors import UsageError
 from sandbox.paths import AttemptFiles
 from sandbox.running.plan import EVERY_HOST, Playbook
@@ -71,7 +71,7 @@ def run(
     playbook: Playbook, files: AttemptFiles, hosts: list[str], *, seconds: float, started: Started
 ) -> None:
     """StepFailed with what it said last; PlaybookTimeout when it has not ended by then."""
-    with tempfile.TemporaryDirectory(prefix="internbox-ansible-") as folder:
+    with scratch.folder() as folder:
         listed = Path(folder) / "inventory.json"
         listed.write_text(inventory(files, hosts))
         limit = [] if playbook.host == EVERY_HOST else ["--limit", playbook.host]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import ssh, topology
+from sandbox import scratch, ssh, topology
 from sandbox.attempts import Labs
 from sandbox.errors import MachineError, Unreachable
 from sandbox.grading.results import Grade
@@ -83,8 +83,10 @@ def strays(labs: Labs) -> list[str]:
     """What is on the engine after gc, and no living attempt needs."""
     labs.gc()
     living = {row.id for row in labs.store.living()}
+    scratches = [str(path) for path in scratch.abandoned()]
     helpers = [f"{one.role} {one.id}" for one in labs.runtime.machines() if one.role != "machine"]
-    return helpers + [name for name in owned(labs) if not any(one in name for one in living)]
+    others = [name for name in owned(labs) if not any(one in name for one in living)]
+    return scratches + helpers + others
 
 
 def assert_nothing_strays(labs: Labs) -> None:

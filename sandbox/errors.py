@@ -8,7 +8,8 @@ class into an exit code in one place.
     │   └── ContentError      2  a scenario, grader or image folder is wrong (file, key, cure)
     ├── EngineError           3  no engine, too old, refused, out of disk
     │   ├── ImageError        3  an image cannot be built, pulled or found
-    │   └── PortTaken         3  another program has a port that was chosen
+    │   ├── PortTaken         3  another program has a port that was chosen
+    │   └── HostFull          3  the engine's host has no more of something: disk, inotify instances
     ├── MachineError          3  a machine did not become ready
     │   └── Unreachable       3  a machine does not answer over SSH
     ├── GraderError           3  the grader is broken or could not finish: nothing is graded
@@ -52,6 +53,10 @@ class ImageError(EngineError):
 
 class PortTaken(EngineError):
     """A port that was chosen for a machine is in use on the engine's host."""
+
+
+class HostFull(EngineError):
+    """The engine's host has run out of something: no machine is to blame for that."""
 
 
 class MachineError(InternboxError):

@@ -6,7 +6,7 @@ import shlex
 from contextlib import suppress
 
 from sandbox import ssh
-from sandbox.errors import MachineError, Unreachable
+from sandbox.errors import HostFull, MachineError, Unreachable
 
 BOOT_SECONDS = 60.0  # a machine that has not answered by then will not
 ANSWER_SECONDS = 10.0  # for a question to a machine that is busy
@@ -27,6 +27,19 @@ for _ in {{1..50}}; do
 done
 until {_STATE.format("--wait")} || {{ sleep 0.2; {BOOTED}; }}; do :; done
 """
+
+
+INOTIFY = "the engine's host has no inotify instances left"  # as images/machine/src/init.c says
+
+
+def require_inotify(host: str, console: str) -> None:
+    """HostFull when the last that a machine said is that it cannot boot for want of them."""
+    if INOTIFY in console.rstrip().rpartition("\n")[2]:
+        raise HostFull(
+            f"{host} cannot boot: {INOTIFY}",
+            hint="sudo sysctl fs.inotify.max_user_instances=8192 (internbox doctor --fix), "
+            "or stop attempts that are not needed",
+        )
 
 
 def settle(link: ssh.Connection) -> None:

@@ -18,7 +18,7 @@ from sandbox.errors import ContentError, MachineError, Unreachable
 from sandbox.lab import HostRecord, LabRecord
 from sandbox.models import Host
 from sandbox.paths import AttemptFiles, replacing
-from sandbox.readiness import BOOT_SECONDS, settle, wait_ready
+from sandbox.readiness import BOOT_SECONDS, require_inotify, settle, wait_ready
 from sandbox.runtime.base import MachineSpec, Placement, Runtime, VolumeSpec, WireSpec
 from sandbox.scenarios import Loaded
 from sandbox.variants import Variant
@@ -312,6 +312,7 @@ class Bringer:
             return ssh.connect(endpoint, deadline=BOOT_SECONDS)
         except Unreachable as error:
             log = self.runtime.console_log(host.container)[-2000:]
+            require_inotify(host.host, log)
             raise MachineError(
                 f"{host.host} did not boot within {BOOT_SECONDS:.0f} s: {error.message}"
                 + (f"\nIts console says:\n{log}" if log.strip() else ""),

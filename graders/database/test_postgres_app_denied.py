@@ -15,8 +15,11 @@ PSQL = "/usr/lib/postgresql/17/bin/psql -XAtq -F '\t' -v ON_ERROR_STOP=1 -d orde
 CONFIG = "/etc/order-desk/order-desk.conf"
 
 # Prints "in", or "out" and why, for a login as the application with the password on stdin.
+# Without `site`, so that no file beside the image's packages is run first.
 LOGIN = """
-import sys, psycopg
+import sys
+sys.path.append("/usr/lib/python3/dist-packages")
+import psycopg
 try:
     psycopg.connect(host=sys.argv[1], dbname="orderdesk", user="orderdesk",
                     password=sys.stdin.read(), connect_timeout=3).close()
@@ -112,7 +115,7 @@ def quantity(row):
 def login(host, params, password):
     """What comes of a login from `host` as the application."""
     return host.run(
-        "/usr/bin/python3 -I -c %s %s", LOGIN, params.db_address, stdin=password
+        "/usr/bin/python3 -I -S -c %s %s", LOGIN, params.db_address, stdin=password
     ).stdout.strip()
 
 

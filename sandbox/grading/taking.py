@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import readiness, ssh, topology, variants
-from sandbox.errors import EngineError, InternboxError, MachineError, Unreachable
+from sandbox.errors import EngineError, HostFull, InternboxError, MachineError, Unreachable
 from sandbox.grading import child, safe, sealed, tamper
 from sandbox.grading.results import HostAccess, Phase, PhaseResult, Request
 from sandbox.lab import HostRecord, LabRecord
@@ -74,7 +74,8 @@ class Taker:
         """The checks once, on the machines as they are."""
         with self._prepared("before", patience=CHECK_PATIENCE_SECONDS) as (start_child, fresh):
             result = start_child(fresh())
-        lost = self._lost(result.unreachable, FELL_SILENT)
+        settings = {"patience": CHECK_PATIENCE_SECONDS}
+        result, lost = self._unbroken(result, "before", FELL_SILENT, settings)
         return Taken(result, None, [], lost)
 
     def grade(self) -> Taken:
@@ -88,7 +89,7 @@ class Taker:
         with self._prepared("before") as (start_child, fresh):
             topology.in_parallel(self._settle, self.record.visible())
             before = start_child(fresh())
-        lost = self._lost(before.unreachable, FELL_SILENT)
+        before, lost = self._unbroken(before, "before", FELL_SILENT, {})
         self._require_same(started)
         failed = [check.id for check in before.checks if not check.passed]
         failed += [guard.id for guard in before.guards if not guard.held]
@@ -97,7 +98,9 @@ class Taker:
             started = self._restarted(started, lost)
             if not lost:
                 after = start_child(fresh())
-                lost |= self._lost(after.unreachable, DID_NOT_COME_BACK)
+        if not lost:
+            settings = {"failed_before": failed}
+            after, lost = self._unbroken(after, "after", DID_NOT_COME_BACK, settings)
         tampered, silent = self._measure(lost)
         lost |= silent
         # what is said of one that never came back is more
@@ -129,6 +132,29 @@ class Taker:
                 wait(booting)  # or the engine would still be making what is removed here
                 for name in names:
                     self.bringer.runtime.remove(self.attempt, host=name)
+
+    def _unbroken(
+        self, result: PhaseResult, phase: Phase, why: str, settings: dict[str, Any]
+    ) -> tuple[PhaseResult, dict[str, str]]:
+        """The result, and the machines that are lost.
+
+        Where a connection broke and its machine answers now, all is asked once more: it may have
+        been the network's doing. Where one breaks again that no learner can reach, it was.
+        """
+        lost = self._lost(result.unreachable, why)
+        if set(result.unreachable) <= lost.keys():
+            return result, lost
+        with self._prepared(phase, **settings) as (start_child, fresh):
+            result = start_child(fresh())
+        lost = self._lost(result.unreachable, why)
+        broken = [self.record.hosts[name] for name in result.unreachable if name not in lost]
+        if out_of_reach := [host.host for host in broken if host.hidden]:
+            raise EngineError(
+                f"the connection to {', '.join(out_of_reach)} broke twice: this says nothing about "
+                "the work, so nothing was graded",
+                hint="internbox doctor, then grade again",
+            )
+        return result, lost
 
     def _request(
         self,
@@ -230,7 +256,7 @@ class Taker:
                 endpoint, previous=previous, deadline=readiness.BOOT_SECONDS
             ) as link:
                 readiness.settle(link)
-        except NoAnswer:
+        except (NoAnswer, HostFull):
             raise
         except (EngineError, Unreachable, ssh.CommandTimeout):
             return host.host, False  # a learner can also make it impossible to start
@@ -240,7 +266,7 @@ class Taker:
         """An engine that is about to end refuses once; one that refuses again means it."""
         try:
             self.bringer.runtime.restart(host.container)
-        except NoAnswer:
+        except (NoAnswer, HostFull):
             raise
         except EngineError:
             self.bringer.runtime.restart(host.container)
@@ -250,6 +276,8 @@ class Taker:
         answers."""
         silent = [self.record.hosts[name] for name in names]
         silent = [host for host in silent if not self._answers(host)]
+        for host in (one for one in silent if not one.fresh):
+            readiness.require_inotify(host.host, self.bringer.runtime.console_log(host.container))
         if silent and not (self._are_theirs(silent) and self._control_answers()):
             raise EngineError(
                 f"{', '.join(host.host for host in silent)} cannot be reached, nor can the "

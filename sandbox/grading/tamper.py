@@ -29,6 +29,9 @@ LIBRARIES = re.compile(  # where the loader looks
     r"^/usr/(?:local/)?lib(?:64)?(?:/[a-z0-9_]+-linux-[a-z0-9]+)?(?:/glibc-hwcaps/[^/]+)?$"
 )
 PRELOAD = "/etc/ld.so.preload"
+CACHE = (
+    "/etc/ld.so.cache"  # listed only where it sends programs elsewhere for the system's libraries
+)
 # What an honest day's work rewrites: caches and lists that tools generate.
 GENERATED = re.compile(
     r"/__pycache__/|\.pyc$"
@@ -141,7 +144,7 @@ class _Image:
             return False
         if entry.path == PRELOAD:
             return entry.content != EMPTY
-        if entry.path in self.own:
+        if entry.path in self.own or entry.path == CACHE:
             return True
         return entry.path not in self.clean and entry.type in "fl" and self._shadows(entry)
 

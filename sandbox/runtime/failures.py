@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import requests.exceptions
 import urllib3.exceptions
 
-from sandbox.errors import EngineError, ImageError, InternboxError, PortTaken
+from sandbox.errors import EngineError, HostFull, ImageError, InternboxError, PortTaken
 from sandbox.runtime.endpoint import EngineEndpoint
 from sandbox.runtime.sdk import docker
 
@@ -85,10 +85,10 @@ def _refusal(text: str, doing: str) -> EngineError:
     return EngineError(f"{doing}: {text}", hint="internbox doctor shows what the engine lacks")
 
 
-def disk_full(text: str, doing: str) -> EngineError | None:
+def disk_full(text: str, doing: str) -> HostFull | None:
     if "no space left on device" not in text.lower():
         return None
-    return EngineError(
+    return HostFull(
         f"{doing}: the engine's disk is full",
         hint="docker system df shows what takes the space; internbox gc removes what is ours",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from sandbox import ssh
-from sandbox.errors import EngineError, MachineError, Unreachable
+from sandbox import readiness, ssh
+from sandbox.errors import EngineError, HostFull, MachineError, Unreachable
 from sandbox.grading import taking
+from sandbox.grading.results import PhaseResult
 from sandbox.lab import HostRecord, LabRecord
 from sandbox.runtime.base import Place
 from tests.grading.test_sealed import SEAL, sealed_with
@@ -163,6 +165,7 @@ def test_a_machine_whose_rack_was_restarted_is_not_the_learners_fault(
     runtime: Any = graded.bringer.runtime
     runtime.machines = lambda _: [SimpleNamespace(id="c1", state="running")]
     runtime.cut_off = lambda _: cut_off
+    runtime.console_log = lambda _: ""
     bringer: Any = graded.bringer
     bringer.probe = lambda _: True  # another machine on this engine answers
 
@@ -171,3 +174,106 @@ def test_a_machine_whose_rack_was_restarted_is_not_the_learners_fault(
             graded._lost(["desk"], taking.FELL_SILENT)
     else:
         assert set(graded._lost(["desk"], taking.FELL_SILENT)) == {"desk"}
+
+
+# --- a connection that breaks, an engine whose host is full ------------------------------------
+
+
+class Asked:
+    """A taker whose phases end as listed, one after the other."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, hidden: bool, phases: list[Any]) -> None:
+        self.taker = taker()
+        self.taker.record.hosts["desk"].hidden = hidden
+        self.left = phases
+
+        @contextlib.contextmanager
+        def prepared(_: Any, phase: str, **__: Any) -> Any:
+            yield (lambda _: self.left.pop(0)), list
+
+        monkeypatch.setattr(taking.Taker, "_prepared", prepared)
+        monkeypatch.setattr(ssh, "connect", lambda *_, **__: Link(None))
+
+    def unbroken(self) -> tuple[PhaseResult, dict[str, str]]:
+        return self.taker._unbroken(self.left.pop(0), "before", taking.FELL_SILENT, {})
+
+
+def phase(*, unreachable: bool) -> PhaseResult:
+    return PhaseResult(checks=[], guards=[], unreachable=["desk"] if unreachable else [])
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_connection_that_broke_once_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, hidden: bool
+) -> None:
+    phases = [phase(unreachable=True), phase(unreachable=False)]
+    asked = Asked(monkeypatch, hidden=hidden, phases=list(phases))
+
+    assert asked.unbroken() == (phases[1], {})
+
+
+def test_nothing_is_asked_twice_when_no_connection_broke(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(monkeypatch, hidden=False, phases=[phase(unreachable=False)])
+
+    assert asked.unbroken() == (phase(unreachable=False), {})
+
+
+def test_a_learners_machine_that_breaks_it_again_keeps_its_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phases = [phase(unreachable=True), phase(unreachable=True)]
+    asked = Asked(monkeypatch, hidden=False, phases=phases)
+
+    assert asked.unbroken() == (phase(unreachable=True), {})
+
+
+def test_a_connection_that_breaks_twice_out_of_reach_is_nobodys_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phases = [phase(unreachable=True), phase(unreachable=True)]
+    asked = Asked(monkeypatch, hidden=True, phases=phases)
+
+    with pytest.raises(EngineError, match="the connection to desk broke twice"):
+        asked.unbroken()
+
+
+def rebooting(monkeypatch: pytest.MonkeyPatch, console: str, error: Exception) -> taking.Taker:
+    """A taker whose machine does not answer, and which the engine fails to restart."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise error
+
+    def silent(*_: Any, **__: Any) -> None:
+        raise Unreachable("nothing", host="desk")
+
+    monkeypatch.setattr(ssh, "connect", silent)
+    rebooted = taker()
+    rebooted.bringer.runtime.restart = refuse  # type: ignore[method-assign]
+    rebooted.bringer.runtime.console_log = lambda _: console  # type: ignore[method-assign]
+    return rebooted
+
+
+def test_a_full_disk_of_the_engines_is_not_the_learners(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = HostFull("restarting desk: the engine's disk is full")
+    host = rebooting(monkeypatch, "", full)
+
+    with pytest.raises(HostFull):
+        host._reboot_one(host.record.hosts["desk"])
+
+
+def test_a_machine_that_gets_no_inotify_is_not_the_learners(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    console = f"systemd[1]: Reached target\ninternbox: {readiness.INOTIFY}: Too many open files\n"
+    host = rebooting(monkeypatch, console, EngineError("no"))
+
+    with pytest.raises(HostFull, match=r"desk cannot boot: .* no inotify instances"):
+        host._lost(["desk"], taking.DID_NOT_COME_BACK)
+
+
+def test_only_the_last_that_a_machine_said_counts() -> None:
+    readiness.require_inotify("desk", f"internbox: {readiness.INOTIFY}\nDebian GNU/Linux 13 desk\n")
+
+
+def test_the_machine_says_it_in_these_words() -> None:
+    assert readiness.INOTIFY in Path("images/machine/src/init.c").read_text()

@@ -99,6 +99,7 @@ TAMPERED = {
     "the C library": new("/usr/lib/x86_64-linux-gnu/libc.so.6", mode="644"),
     "the loader's folders": new("/etc/ld.so.conf.d/libc.conf", mode="644"),
     "a preload": new("/etc/ld.so.preload", mode="644"),
+    "a cache that misleads the loader": new("/etc/ld.so.cache", mode="644"),
     "a shadow in /usr/local": new("/usr/local/bin/dig"),
     "a shadow earlier in PATH": new("/usr/sbin/curl"),
     "a shadow by link": new("/usr/local/sbin/nginx", "/opt/nginx", type="l", mode="777"),

@@ -117,13 +117,28 @@ def test_what_was_done_to_tools_is_judged_from_the_boot_alone(
     assert "/usr/lib/file/magic.mgc" in found
 
 
-def test_a_loader_cache_that_leads_astray_is_found(machine: Machine) -> None:
-    machine.run("ldconfig; mkdir /srv/lib; cp -L /lib/*/libz.so.1 /srv/lib/")
-    changed = f"{TOOLS}/machine measure 0 | cut -f7 | grep -c ^/etc/ld.so.cache"
-    assert machine.run(changed) == "0"
-    machine.run("echo /srv/lib > /etc/ld.so.conf.d/x.conf; ldconfig; rm /etc/ld.so.conf.d/x.conf")
-    assert "/srv/lib/libz.so.1" in machine.run("ldconfig -p")
-    assert machine.run(changed) == "1"
+def test_a_loader_cache_that_leads_astray_is_found(machine: Machine, manifest: str) -> None:
+    since = now(machine)
+    machine.run(
+        "mkdir /srv/lib; cd /srv/lib; sed 's/libz.so.1/libown.so/g' /lib/*/libz.so.1 > libx.so"
+    )
+
+    def found(then: str = "true") -> list[str]:
+        config = "/etc/ld.so.conf.d/x.conf"
+        told = machine.run(
+            f"echo /srv/lib > {config}; ldconfig; rm {config}\n{then}\n"
+            f"{TOOLS}/machine measure {since}"
+        )
+        return tamper.tampered(
+            listings=[told], manifest=manifest, baseline=report(machine).listing, since=since
+        )
+
+    assert found() == []
+    assert "/srv/lib/libown.so" in machine.run("ldconfig -p")
+    assert found("printf x > /etc/ld.so.cache") == ["/etc/ld.so.cache"]
+    machine.run("cp -L /lib/*/libz.so.1 /srv/lib/libz.so.1")
+    assert found() == ["/etc/ld.so.cache"]
+    assert found("rm -r /srv/lib; ldconfig") == []
 
 
 def test_measure_tells_what_changed_since_an_instant(pair: tuple[Machine, Machine]) -> None:

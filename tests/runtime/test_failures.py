@@ -6,7 +6,7 @@ import docker.errors
 import pytest
 import requests
 
-from sandbox.errors import EngineError, ImageError, PortTaken, UsageError
+from sandbox.errors import EngineError, HostFull, ImageError, PortTaken, UsageError
 from sandbox.runtime.endpoint import EngineEndpoint
 from sandbox.runtime.failures import (
     NoAnswer,
@@ -41,7 +41,7 @@ def refusal(text: str, status: int = 500) -> docker.errors.APIError:
             "other ports",
         ),
         ("Ports are not available: exposing port TCP 127.0.0.1:22001", PortTaken, "other ports"),
-        ("write /var/lib/docker/tmp/x: no space left on device", EngineError, "docker system df"),
+        ("write /var/lib/docker/tmp/x: no space left on device", HostFull, "docker system df"),
         ("No such image: internbox/base:0123", ImageError, "images build"),
         ("No such container: abc", EngineError, "internbox reset"),
         (

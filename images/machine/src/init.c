@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -14,6 +15,7 @@
 #define LOCAL_SERVICES "/etc/rc.local"
 #define STOP_SIGNAL 37 /* SIGRTMIN+3 as Docker and systemd count; musl's SIGRTMIN is one higher */
 #define GRACE_SECONDS 2
+#define INOTIFY_NEEDED 6 /* what systemd and its own services take */
 
 /* argv is the program and its arguments; the engine's variables do not reach it. */
 static _Noreturn void become(char **argv, bool tty) {
@@ -35,7 +37,18 @@ static void open_journal(void) {
     write_file("/run/systemd/journal/flushed", 0644, "", 0);
 }
 
+/* systemd that gets none freezes without a word, or with services that fail: better no boot, and a reason. */
+static void need_inotify(void) {
+    int taken[INOTIFY_NEEDED];
+    for (int k = 0; k < INOTIFY_NEEDED; k++) {
+        taken[k] = inotify_init1(IN_CLOEXEC);
+        if (taken[k] < 0) die("the engine's host has no inotify instances left");
+    }
+    for (int k = 0; k < INOTIFY_NEEDED; k++) close(taken[k]);
+}
+
 void start_init(bool systemd, bool tty) {
+    if (systemd) need_inotify();
     if (systemd) open_journal();
     char *theirs[] = {"/sbin/init", NULL}, *ours[] = {TOOLS "/machine", "init", NULL};
     become(systemd ? theirs : ours, tty);

@@ -93,8 +93,8 @@ int run_init(bool with_services);
 /* measure.c: inodes that are later, beside what else is in a folder that is, and the places, without their content */
 bool measure(FILE *out, const struct timespec *later_than);
 
-/* loader.c: true when the cache names a library outside the measured places, or cannot be read */
-bool loader_cache_strays(const char *path);
+/* loader.c: true when the cache sends programs for one of the system's libraries elsewhere, or cannot be understood */
+bool loader_cache_misleads(const char *path);
 
 /* seal.c: the last line of a report that was written so far */
 bool seal_report(FILE *report, const char key[SEAL_SIZE]);

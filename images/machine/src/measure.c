@@ -14,10 +14,10 @@
 
 static const char *const PLACES[] = {
     "/bin", "/sbin", "/lib", "/lib64", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec",
-    "/usr/local", "/etc/ld.so.preload", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/systemd/system.conf",
+    "/usr/local", "/etc/ld.so.preload", "/etc/ld.so.conf", "/etc/ld.so.conf.d",
 };
 
-/* Any installed package renews it, so it counts only when it leads out of the places above. */
+/* Any installed package renews it, so it counts only when it sends programs for the system's libraries elsewhere. */
 #define LOADER_CACHE "/etc/ld.so.cache"
 
 struct walk {
@@ -137,7 +137,7 @@ static void visit_place(struct walk *w, const char *place, bool anyway) {
 bool measure(FILE *out, const struct timespec *later_than) {
     struct walk w = {.out = out, .later_than = later_than};
     for (size_t k = 0; k < sizeof PLACES / sizeof *PLACES; k++) visit_place(&w, PLACES[k], true);
-    if (loader_cache_strays(LOADER_CACHE)) visit_place(&w, LOADER_CACHE, false);
+    if (loader_cache_misleads(LOADER_CACHE)) visit_place(&w, LOADER_CACHE, false);
     free(w.path);
     return !fflush(out) && !ferror(out) && !w.failed;
 }

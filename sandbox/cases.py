@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
 from sandbox import scenarios
-from sandbox.models import Expectation, Solution
+from sandbox.models import Choice, Expectation, Solution
+from sandbox.variants import rng
 
 HANDED_IN = "handed-in"
 
@@ -35,8 +40,21 @@ class Cell(Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
+class Way:
+    """One value of a choice that says in which way a fault is broken."""
+
+    choice: str
+    value: Any
+    of: tuple[Any, ...]
+
+    def is_drawn(self, scenario: str, seed: str) -> bool:
+        """Whether this seed draws it, as variants.draw does."""
+        return bool(rng(seed, scenario, self.choice).choice(self.of) == self.value)
+
+
+@dataclass(frozen=True)
 class Case:
-    """A cell to run on machines."""
+    """A cell to run on machines. With a `way`, it is looked at before it is mended, too."""
 
     loaded: scenarios.Loaded
     fault: str
@@ -45,6 +63,7 @@ class Case:
     solution: Solution | None = None
     folder: Path | None = None
     expect: Expectation | None = None
+    way: Way | None = None
 
     @property
     def id(self) -> str:
@@ -55,9 +74,15 @@ class Case:
         """Whether somebody worked on it, so that there is something to hand in."""
         return self.solution is not None
 
-    @property
+    @cached_property
     def seed(self) -> str:
-        return hashlib.sha256(f"{self.loaded.id}/{self.id}".encode()).hexdigest()[:8]
+        """The first of this case's own that draws its way."""
+        for number in count():
+            text = f"{self.loaded.id}/{self.id}" + (f"/{number}" if number else "")
+            seed = hashlib.sha256(text.encode()).hexdigest()[:8]
+            if self.way is None or self.way.is_drawn(self.loaded.id, seed):
+                return seed
+        raise AssertionError  # every value is drawn by some seed
 
     @property
     def expected(self) -> str:
@@ -70,7 +95,8 @@ class Case:
             )
             fails = " ".join(sorted(self.expect.fails)) or "nothing"
             return f"at most {self.expect.max_points}, fails {fails}{guards}{tampered}"
-        return "score 100, note accepted"
+        looked = "0 points unmended, then " if self.way else ""
+        return f"{looked}score 100, note accepted"
 
 
 def cases(loaded: scenarios.Loaded) -> list[Case]:
@@ -82,7 +108,8 @@ def cases(loaded: scenarios.Loaded) -> list[Case]:
         for name, solution in solutions.items():
             if _covers(solution, fault):
                 kind = "reference" if name == "reference" else "solution"
-                found.append(Case(loaded, fault, name, kind, solution, loaded.files.solution(name)))
+                case = Case(loaded, fault, name, kind, solution, loaded.files.solution(name))
+                found += [case, *(_other_ways(case) if kind == "reference" else [])]
         for name, (solution, expect) in rejected.items():
             if _covers(solution, fault):
                 folder = loaded.files.rejected(name)
@@ -94,6 +121,19 @@ def cases(loaded: scenarios.Loaded) -> list[Case]:
             Case(loaded, first, "honest-day", "honest-day", solutions["reference"], folder)
         )
     return found
+
+
+def _other_ways(case: Case) -> Iterator[Case]:
+    """The case once more for every way to be broken that its own seed does not draw."""
+    fault = case.loaded.settings.faults[case.fault]
+    parameters = {**case.loaded.settings.parameters, **fault.parameters}
+    for choice in fault.ways:
+        parameter = parameters[choice]
+        assert isinstance(parameter, Choice)  # the loader has seen to that
+        for value in parameter.of:
+            way = Way(choice, value, tuple(parameter.of))
+            if not way.is_drawn(case.loaded.id, case.seed):
+                yield replace(case, name=f"{case.name}-{value}", way=way)
 
 
 def _covers(solution: Solution, fault: str) -> bool:

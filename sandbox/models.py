@@ -276,10 +276,12 @@ class Host(Content, frozen=True):
 
 
 class Fault(Content, frozen=True):
-    """What can be broken. `title` is shown only after the grade."""
+    """What can be broken. `title` is shown only after the grade. `ways` names choices of which each
+    value is another way to be broken: the proof tries them all."""
 
     title: str
     parameters: dict[Identifier, AnyParameter] = {}
+    ways: list[Identifier] = []
     weight: Annotated[int, Meta(ge=0)] = 1
 
 

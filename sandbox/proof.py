@@ -47,8 +47,11 @@ def run(
         attempt = labs.start(
             str(case.loaded.files.root), seed=seed or case.seed, fault=case.fault
         ).id
+        early = labs.check(attempt).score if case.way else 0
         grade = _worked_and_graded(labs, case, attempt)
         ok, got = _judged(case, grade)
+        if early:
+            ok, got = False, f"{early} points unmended, then {got}"
         failed = [check.id for check in grade.checks if not check.earned]
         failed += [guard.id for guard in grade.guards if not guard.held]
         got += f" (kept: {attempt})" if keep else ""

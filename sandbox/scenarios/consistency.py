@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from sandbox.errors import near
-from sandbox.models import Company, HintsToml, Host, NoteToml, Person, Scenario
+from sandbox.models import Choice, Company, HintsToml, Host, NoteToml, Person, Scenario
 from sandbox.scenarios.tomlfile import Keys, TomlFile
 
 # What templates see beside the parameters, and what `Values`, a dict, calls its own methods.
@@ -51,6 +51,16 @@ def _faults(file: TomlFile, settings: Scenario) -> None:
         raise file.error(
             ("faults",), "no fault can be drawn", hint="add [faults.<name>] with a title"
         )
+    for name, fault in settings.faults.items():
+        keys: Keys = ("faults", name, "ways")
+        parameters = {**settings.parameters, **fault.parameters}
+        choices = {one: value for one, value in parameters.items() if isinstance(value, Choice)}
+        for way in fault.ways:
+            _known(file, keys, way, choices, "choice")
+            if choices[way].distinct_from:
+                raise file.error(
+                    keys, f"'{way}' depends on others", hint="a way has no `distinct_from`"
+                )
 
 
 def _host(file: TomlFile, settings: Scenario, name: str, host: Host) -> None:

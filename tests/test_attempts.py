@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 
 from sandbox.attempts import Labs
 from sandbox.attempts.upkeep import orphaned
-from sandbox.errors import UsageError
-from sandbox.paths import Home
+from sandbox.cli.scaffold import scaffold
+from sandbox.errors import ContentError, UsageError
+from sandbox.paths import Home, ScenarioFiles
 from sandbox.runtime.base import Leftover
 from sandbox.store import AttemptRow, State
 
@@ -75,3 +77,77 @@ def test_the_note_of_an_attempt_that_has_ended_stays_as_it_was(
 
     assert labs.saved_note("old") == "It was the disk."
     labs.store.close()
+
+
+# --- an attempt whose scenario cannot be read any more
+
+
+class NoMachines:
+    """An engine on which nothing runs."""
+
+    def machines(self, *_: Any, **__: Any) -> list[Any]:
+        return []
+
+    def remove(self, *_: Any, **__: Any) -> list[Leftover]:
+        return []
+
+    leftovers = discard = remove
+
+
+@pytest.fixture
+def labs(tmp_path: Path) -> Iterator[Labs]:
+    engine: Any = NoMachines()
+    made = Labs(Home(tmp_path / "home", tmp_path / "cache"), runtime=engine)
+    yield made
+    made.store.close()
+
+
+def long_ago(labs: Labs, content: Path, name: str = "mine-1") -> None:
+    """An attempt at a scenario of `content`, nine days old."""
+    row = {"scenario": "linux/mine", "version": 1, "content_hash": "", "seed": ""}
+    labs.store.add(AttemptRow(id=name, content=str(content), state="running", **row))  # type: ignore[arg-type]
+    labs.store._db.execute("UPDATE attempts SET used = ?", (time.time() - 9 * 86400,))
+
+
+def missing(folder: Path) -> None:
+    """No scenario at all."""
+
+
+def broken(folder: Path) -> None:
+    scaffold(folder, "linux/mine")
+    ScenarioFiles(folder, "linux/mine").settings.write_text("title =")
+
+
+@pytest.mark.parametrize("content", [missing, broken])
+def test_an_attempt_is_ended_without_its_scenario(
+    labs: Labs, tmp_path: Path, content: Callable[[Path], None]
+) -> None:
+    content(tmp_path)
+    for name in ("mine-1", "mine-2"):
+        long_ago(labs, tmp_path, name)
+
+    assert [one.id for one in labs.idle()] == ["mine-2", "mine-1"]
+    assert {row.state for row in labs.status()} == {"interrupted"}
+    assert labs.attempt("mine-1").title == "linux/mine"
+    assert labs.give_up("mine-1").state == "given-up"
+    assert labs.stop(["mine-2"]) == ["mine-2"]
+    assert {row.state for row in labs.history()} == {"given-up", "stopped"}
+
+
+def test_what_needs_a_lost_scenario_says_how_to_go_on(labs: Labs, tmp_path: Path) -> None:
+    long_ago(labs, tmp_path)
+
+    for act in (labs.ticket, labs.hints, labs.machines, labs.reset):
+        with pytest.raises(ContentError, match=f"mine-1 needs .*{tmp_path}/.* is gone") as caught:
+            act("mine-1")
+        assert caught.value.hint == (
+            "bring the folder back, or end the attempt: internbox stop mine-1"
+        )
+
+
+def test_what_needs_a_broken_scenario_says_what_is_wrong(labs: Labs, tmp_path: Path) -> None:
+    broken(tmp_path)
+    long_ago(labs, tmp_path)
+
+    with pytest.raises(ContentError, match=r"mine-1 needs .* broken: .*scenario\.toml"):
+        labs.ticket("mine-1")

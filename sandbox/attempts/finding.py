@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sandbox import scenarios
 from sandbox.attempts.shapes import Attempt, AttemptHost, Listed, SshAccess
-from sandbox.errors import UsageError, near
+from sandbox.errors import ContentError, UsageError, near
 from sandbox.paths import Home, ScenarioFiles, builtin_content
 from sandbox.store import AttemptRow, Store
 
@@ -170,7 +170,18 @@ class Finding:
         return Child(files.grader, process)
 
     def _loaded(self, row: AttemptRow) -> scenarios.Loaded:
-        return scenarios.load(ScenarioFiles(Path(row.content), row.scenario))
+        """Its scenario. ContentError where that is gone or broken since it was started."""
+        files = ScenarioFiles(Path(row.content), row.scenario)
+        try:
+            return scenarios.load(files)
+        except ContentError as error:
+            gone = not files.settings.is_file()
+            raise ContentError(
+                f"{row.id} needs its scenario, "
+                + (f"and {files.root} is gone" if gone else f"which is broken: {error.message}"),
+                hint=("bring the folder back" if gone else "mend it")
+                + f", or end the attempt: internbox stop {row.id}",
+            ) from error
 
     def _variant(self, row: AttemptRow) -> Variant:
         from sandbox import variants
@@ -183,7 +194,12 @@ class Finding:
         return row.lab_as(LabRecord)
 
     def _shown(self, row: AttemptRow) -> Attempt:
-        settings = self._loaded(row).settings
+        """Also without its scenario: an attempt must be found to be ended."""
+        try:
+            settings = self._loaded(row).settings
+            title, minutes = settings.title, settings.minutes
+        except ContentError:
+            title, minutes = row.scenario, 0
         files = self.home.attempt(row.id)
         hosts = []
         learner_host = ""
@@ -198,11 +214,11 @@ class Finding:
         return Attempt(
             attempt=row.id,
             scenario=row.scenario,
-            title=settings.title,
+            title=title,
             version=row.version,
             seed=row.seed,
             state=row.state,
-            minutes=settings.minutes,
+            minutes=minutes,
             created=row.created,
             learner_host=learner_host,
             hosts=hosts,

@@ -19,7 +19,8 @@ class AttemptHost(Struct, frozen=True):
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
-    """A started run, as commands show it."""
+    """A started run, as commands show it; where its scenario cannot be read any more, the title is
+    the scenario's id and the minutes are 0."""
 
     attempt: str
     scenario: str

@@ -14,7 +14,7 @@ from msgspec import Struct
 from sandbox import rendering, scenarios
 from sandbox.attempts import Labs, silent
 from sandbox.cases import HANDED_IN, Case, Cell, cases, honest_day
-from sandbox.errors import InternboxError
+from sandbox.errors import InternboxError, UsageError, near
 from sandbox.grading import child, note
 from sandbox.grading.results import Grade
 from sandbox.handin.proving import Both, survives
@@ -26,11 +26,13 @@ VAGUE = "It did not work this morning. I looked at it for a while and fixed it. 
 
 
 class ProofReport(Struct, frozen=True):
-    """`ok` when every cell held; `not_run`: scenarios that cannot run here, and why."""
+    """`ok` when every cell held; `not_run`: scenarios that cannot run here, and why; `kept`: the
+    attempts whose machines were left running, and of which case."""
 
     ok: bool
     cells: list[Cell]
     not_run: dict[str, str] = {}
+    kept: dict[str, str] = {}
 
 
 # --- one cell ----------------------------------------------------------------------------------
@@ -38,11 +40,15 @@ class ProofReport(Struct, frozen=True):
 
 def run(
     labs: Both, case: Case, *, seed: str = "", keep: bool = False, handed_in: bool = False
-) -> list[Cell]:
+) -> tuple[list[Cell], str]:
     """Starts, does what the case does, grades, and says whether the grader was right; then, if
-    that is asked for, whether the grade is the same when the attempt is handed in."""
+    that is asked for, whether the grade is the same when the attempt is handed in.
+
+    Also the attempt, where its machines are kept.
+    """
     begun = time.monotonic()
-    attempt, cells = "", []
+    attempt = ""
+    cells: list[Cell] = []
     try:
         attempt = labs.start(
             str(case.loaded.files.root), seed=seed or case.seed, fault=case.fault
@@ -54,7 +60,6 @@ def run(
             ok, got = False, f"{early} points unmended, then {got}"
         failed = [check.id for check in grade.checks if not check.earned]
         failed += [guard.id for guard in grade.guards if not guard.held]
-        got += f" (kept: {attempt})" if keep else ""
         cells.append(_cell(case, begun, ok, got, failed))
         if handed_in and case.handed_in:
             cells.append(_handed_in(labs, case, attempt, grade, keep=keep))
@@ -63,7 +68,7 @@ def run(
     finally:
         if attempt and not keep:
             labs.forget(attempt)
-    return cells
+    return cells, attempt if keep else ""
 
 
 def _cell(case: Case, begun: float, ok: bool, got: str, failed: list[str]) -> Cell:
@@ -208,13 +213,17 @@ def prove(
 ) -> ProofReport:
     """Proves the scenarios named; `only` is `fault/case` or either alone; cells run in parallel.
 
-    With `handed_in` every case that somebody worked on is submitted and regraded, too.
+    With `handed_in` every case that somebody worked on is submitted and regraded, too. UsageError
+    when no case is called as `only` says.
     """
-    kept = Kept(labs, enabled=cache and not (keep or seed))
+    proven = Kept(labs, enabled=cache and not (keep or seed))
     todo: list[Case] = []
     cells: list[Cell] = []
     not_run: dict[str, str] = {}
+    kept: dict[str, str] = {}
     loaded_all = [scenarios.load(labs.resolve(name)) for name in names]
+    if only:
+        _require_some(only, [case for loaded in loaded_all for case in cases(loaded)])
     for loaded in loaded_all:
         images = sorted({host.image for host in loaded.settings.hosts.values()})
         states = labs.runtime.image_states(loaded.files.content, images)
@@ -223,40 +232,57 @@ def prove(
             continue
         labs.runtime.ensure_images(loaded.files.content, images, progress)
         wanted = [case for case in cases(loaded) if _selected(case, only)]
-        known = {case.id: kept.find(case, handed_in=handed_in) for case in wanted}
+        known = {case.id: proven.find(case, handed_in=handed_in) for case in wanted}
         cells += [cell for found in known.values() for cell in found]
         todo += [case for case in wanted if not known[case.id]]
         if not only:
             cells += note_cells(loaded)
     settings = {"seed": seed, "keep": keep, "handed_in": handed_in}
-    cells += _run_all(labs, todo, kept, settings, jobs=jobs, progress=progress)
+    for case, found, attempt in _run_all(labs, todo, settings, jobs=jobs, progress=progress):
+        cells += found
+        for cell in found:
+            proven.keep(case, cell)
+        if attempt:
+            kept[attempt] = f"{case.loaded.id} {case.id}"
     if not only:
         for loaded in loaded_all:
             if loaded.id not in not_run:
                 mine = [cell for cell in cells if cell.scenario == loaded.id]
                 cells += coverage_cells(loaded, mine)
     cells.sort(key=lambda cell: (cell.scenario, cell.fault, cell.kind, cell.case))
-    return ProofReport(all(cell.ok for cell in cells) and bool(cells), cells, not_run)
+    return ProofReport(all(cell.ok for cell in cells) and bool(cells), cells, not_run, kept)
 
 
 def _selected(case: Case, only: str) -> bool:
     return not only or only in (case.id, case.name, case.fault)
 
 
+def _require_some(only: str, all_cases: Sequence[Case]) -> None:
+    if any(_selected(case, only) for case in all_cases):
+        return
+    faults = list(dict.fromkeys(case.fault for case in all_cases))
+    names = list(dict.fromkeys(case.name for case in all_cases))
+    similar = near(only, [*faults, *names, *(case.id for case in all_cases)])
+    raise UsageError(
+        f"there is no fault or case {only}{similar}",
+        hint=f"faults: {', '.join(faults)}; cases: {', '.join(names)}; or both, as fault/case",
+    )
+
+
 def _run_all(
     labs: Labs,
     todo: Sequence[Case],
-    kept: Kept,
     settings: dict[str, Any],
     *,
     jobs: int,
     progress: Callable[[str], None],
-) -> Iterator[Cell]:
-    """Every cell in its own thread with its own store; an interrupt lets the running ones end."""
+) -> Iterator[tuple[Case, list[Cell], str]]:
+    """Each case with what `run` says of it, in threads with stores of their own; an interrupt lets
+    those that run come to their end."""
     own = threading.local()
     purpose = "learn" if settings["keep"] else f"prove:{os.getpid()}"
 
-    def one(case: Case) -> list[Cell]:
+    def one(case: Case) -> tuple[list[Cell], str]:
         if not hasattr(own, "labs"):
             own.labs = Both(
                 labs.home,
@@ -268,11 +294,10 @@ def _run_all(
         return run(own.labs, case, **settings)
 
     with child.Shelf() as shelf:
-        for number, (case, found) in enumerate(paced(one, todo, jobs=jobs), start=1):
-            for cell in found:
-                kept.keep(case, cell)
+        for number, (case, done) in enumerate(paced(one, todo, jobs=jobs), start=1):
+            for cell in done[0]:
                 progress(f"{number:4}/{len(todo)} {_line(cell)}")
-                yield cell
+            yield case, *done
 
 
 def _line(cell: Cell) -> str:

@@ -149,6 +149,8 @@ def prove(
         app.out.dump(report)
     else:
         views.proof(app.out, report)
+        if report.kept:
+            app.out.next(f"internbox stop {' '.join(report.kept)}", "once you have looked")
     if report.not_run and not report.cells:
         return InternboxError.exit_code
     return 0 if report.ok else 1

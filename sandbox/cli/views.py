@@ -256,6 +256,10 @@ def proof(out: Output, report: ProofReport) -> None:
             remark(out, title, f"expected: {cell.expected}\ngot: {cell.got}")
     for name, why in report.not_run.items():
         remark(out, f"{name}: not run here", why)
+    if report.kept:
+        out.data()
+        rows = [[case, f"internbox ssh {attempt}"] for attempt, case in report.kept.items()]
+        out.table(["KEPT", "WAY IN"], rows, wraps=0)
     good = sum(cell.ok for cell in report.cells)
     out.data()
     lacking = f"; not run here: {', '.join(report.not_run)}" if report.not_run else ""

@@ -121,7 +121,8 @@ def proof(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         cell = {"scenario": names[0], "fault": "f", "expected": "score 0", "case": "untouched"}
         good = proof.Cell(**cell, kind="untouched", got="score 0", ok=True)
         bad = proof.Cell(**cell, kind="untouched", got="failed, score 40", ok=False)
-        return proof.ProofReport(ok=options["only"] == "good", cells=[good, bad])
+        kept = {"first-day-1a2b": "linux/first-day f/untouched"} if options["keep"] else {}
+        return proof.ProofReport(ok=options["only"] == "good", cells=[good, bad], kept=kept)
 
     monkeypatch.setattr(proof, "prove", prove)
     return calls
@@ -138,6 +139,13 @@ def test_prove_says_what_was_not_as_expected(call: Call, proof: list[tuple[Any, 
 
 def test_prove_that_holds_is_0(call: Call, proof: list[tuple[Any, ...]]) -> None:
     assert call("prove", "linux/first-day", "--only", "good").code == 0
+
+
+def test_prove_says_the_way_in_to_what_it_kept(call: Call, proof: list[tuple[Any, ...]]) -> None:
+    answer = call("prove", "linux/first-day", "--only", "good", "--keep")
+
+    assert "linux/first-day f/untouched  internbox ssh first-day-1a2b" in answer.out
+    assert "next: internbox stop first-day-1a2b" in answer.err
 
 
 def test_prove_as_json(call: Call, proof: list[tuple[Any, ...]]) -> None:

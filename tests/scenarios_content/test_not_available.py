@@ -125,9 +125,10 @@ def test_what_cannot_run_here_does_not_spoil_the_proof_of_the_others(
 ) -> None:
     failed = lint.grader_ids(labs.resolve("linux/first-day"))  # read once: held runs in threads
 
-    def held(labs: Labs, case: proof.Case, **_: Any) -> list[proof.Cell]:
+    def held(labs: Labs, case: proof.Case, **_: Any) -> tuple[list[proof.Cell], str]:
         names = {"scenario": case.loaded.id, "fault": case.fault, "case": case.name}
-        return [proof.Cell(**names, kind=case.kind, expected="", got="", ok=True, failed=failed)]
+        cell = proof.Cell(**names, kind=case.kind, expected="", got="", ok=True, failed=failed)
+        return [cell], ""
 
     monkeypatch.setattr(proof, "run", held)
     monkeypatch.setattr(NoPowerShell, "ensure_images", lambda *_: None, raising=False)

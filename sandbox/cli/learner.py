@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+import subprocess
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,14 @@ from sandbox.cli.app import (
     complete_scenarios,
     yes_option,
 )
+from sandbox.cli.signals import left_to_the_child
 from sandbox.errors import InternboxError, UsageError
 
 if TYPE_CHECKING:
     from sandbox.attempts import Attempt, Listed
 
 FIRST = "linux/first-day"
+NOT_LET_IN = 255  # what ssh ends with when it was not let in, or when the connection broke
 
 
 @command("list", content=True, examples=["internbox list", "internbox list linux --level 1"])
@@ -176,6 +178,7 @@ def _introduce(app: App, attempt: Attempt) -> None:
     app.out.markdown(text)
     app.out.talk("")
     app.out.talk(views.ready(attempt))
+    app.out.talk(views.plain_ssh(attempt))
     app.out.next(f"internbox ssh {attempt.id}")
 
 
@@ -202,21 +205,36 @@ def ticket(app: App, attempt: str | None) -> None:
     "names", nargs=-1, metavar="[ATTEMPT] [HOST] [-- COMMAND…]", shell_complete=complete_hosts
 )
 @click.pass_context
-def ssh(ctx: click.Context, app: App, names: tuple[str, ...]) -> None:
+def ssh(ctx: click.Context, app: App, names: tuple[str, ...]) -> int:
     """Log in to a machine as intern, or run COMMAND there.
 
     Without names: the attempt in use, and the machine where its work begins.
     """
     attempt, host = attempt_and_host(app, names)
-    arguments = [*app.labs.ssh_args(attempt, host), *ctx.meta.get("tail", ())]
-    program = shutil.which(arguments[0])
-    if program is None:
+    arguments = app.labs.ssh_args(attempt, host)
+    name = arguments[-1]
+    if shutil.which(arguments[0]) is None:
         raise InternboxError(
             "there is no ssh client on this computer",
             hint="install openssh-client (Debian, Ubuntu: sudo apt install openssh-client)",
         )
     app.out.done()
-    os.execv(program, arguments)  # noqa: S606 - an argument list, and no shell
+    code = _run_in_the_terminal([*arguments, *ctx.meta.get("tail", ())])
+    if code == NOT_LET_IN:
+        console = " ".join(["internbox console", *([attempt] if attempt else []), name])
+        app.out.next(console, "when SSH does not let you in")
+    return code
+
+
+def _run_in_the_terminal(arguments: list[str]) -> int:
+    """The exit code, as a shell would have it."""
+    with left_to_the_child(), subprocess.Popen(arguments) as process:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            process.terminate()  # ssh puts the terminal back
+            raise
+    return code if code >= 0 else 128 - code
 
 
 def attempt_and_host(app: App, names: tuple[str, ...]) -> tuple[str | None, str | None]:

@@ -36,6 +36,18 @@ def end_like_an_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def left_to_the_child() -> Iterator[None]:
+    """Ctrl-C is for the program that is run meanwhile in the same terminal."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: None)  # a program inherits no handler
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """Raise, unless a module is just being imported: then come again in a moment.
 

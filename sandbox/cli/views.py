@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 import time
 from collections.abc import Sequence
@@ -63,6 +64,12 @@ def ready(attempt: Attempt) -> str:
     )
 
 
+def plain_ssh(attempt: Attempt) -> str:
+    """The same way in for OpenSSH and all that reads its settings."""
+    line = shlex.join(["ssh", "-F", attempt.ssh_config, attempt.learner_host])
+    return f"for plain ssh, scp and editors: {line}"
+
+
 def hints(out: Output, state: HintState) -> None:
     if out.is_json:
         out.dump(state)
@@ -112,7 +119,7 @@ def history(out: Output, rows: Sequence[HistoryRow]) -> None:
         ]
         for row in rows
     ]
-    out.table(["ATTEMPT", "STARTED", "STATE", "OUTCOME", "SCORE", "HINTS"], cells, wraps=0)
+    out.table(["ATTEMPT", "STARTED", "STATE", "OUTCOME", "SCORE", "HINTS"], cells, wraps=1)
 
 
 # --- a grade ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,7 @@ def test_start_prints_the_ticket_and_the_way_in(call: Call, labs: Any) -> None:
         labs.calls
     )
     assert answer.out.startswith("# The intranet is down")
+    assert "for plain ssh, scp and editors: ssh -F /home/x/ssh_config web\n" in answer.err
     assert answer.err.endswith(f"next: internbox ssh {ATTEMPT}\n")
 
 
@@ -178,8 +180,13 @@ def test_ticket_as_json(call: Call) -> None:
 @pytest.fixture
 def executed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     done: list[list[str]] = []
+
+    def run(arguments: list[str]) -> int:
+        done.append(arguments)
+        return 0
+
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr("os.execv", lambda program, arguments: done.append(arguments))
+    monkeypatch.setattr("sandbox.cli.learner._run_in_the_terminal", run)
     return done
 
 
@@ -205,6 +212,48 @@ def test_ssh_hands_a_command_on(call: Call, executed: list[list[str]]) -> None:
     call("ssh", "web", "--", "ls", "-la", "--color")
 
     assert executed[0][-3:] == ["ls", "-la", "--color"]
+
+
+def fake_ssh(folder: Path, monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """A program `ssh` that does something else."""
+    program = folder / "ssh"
+    program.write_text("\n".join(["#!/bin/sh", *lines]))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize(("names", "console"), [([], "web"), ([ATTEMPT, "web"], f"{ATTEMPT} web")])
+def test_a_door_that_is_shut_has_another_beside_it(
+    call: Call,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    names: list[str],
+    console: str,
+) -> None:
+    fake_ssh(tmp_path, monkeypatch, "exit 255")
+    answer = call("ssh", *names)
+
+    assert answer.code == 255
+    assert answer.err == f"next: internbox console {console}   (when SSH does not let you in)\n"
+
+
+@pytest.mark.parametrize(("end", "code"), [("exit 3", 3), ("kill -TERM $$", 143)])
+def test_a_commands_own_failure_is_handed_on(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, code: int
+) -> None:
+    fake_ssh(tmp_path, monkeypatch, end)
+    answer = call("ssh", "--", "false")
+
+    assert answer.code == code
+    assert answer.err == ""
+
+
+def test_ctrl_c_is_for_what_ssh_runs(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_ssh(tmp_path, monkeypatch, "kill -INT $PPID", "sleep 0.2", "exit 5")
+
+    assert call("ssh").code == 5
 
 
 def test_without_a_client_ssh_says_what_to_install(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.attempts import HistoryRow
 from sandbox.errors import EngineError
 from sandbox.paths import Home
 from sandbox.runtime.base import ImageState, Leftover
@@ -55,6 +56,21 @@ def test_status_offers_to_reset_what_was_interrupted(call: Call, labs: Any) -> N
     labs.running = [msgspec.structs.replace(labs.running[0], state="interrupted")]
 
     assert f"next: internbox reset {ATTEMPT}" in call("status").err
+
+
+def test_a_long_attempt_stays_on_one_line_in_80_columns(
+    call: Call, labs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    name = "powershell-onboarding-1a2b"
+    row = HistoryRow(
+        name, "scripting/powershell-onboarding", "interrupted", 1.7e9, "tampered", 40, 2
+    )
+    labs.history = lambda: [row]
+    lines = call("history").out.splitlines()
+
+    assert name in lines[1]
+    assert max(map(len, lines)) <= 80
 
 
 def test_history_shows_the_last_grade(call: Call) -> None:

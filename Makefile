@@ -14,7 +14,8 @@ help:  ## Show this list
 
 $(STAMP): pyproject.toml
 	@echo "internbox: installing Python packages into $(VENV)"
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || $(SUDO) apt-get install -y -q python3-venv
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q python3-venv; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable . --group dev

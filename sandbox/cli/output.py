@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import click
 
 from sandbox.cli.progress import Ticker
+from sandbox.progress import Lasting
 
 # Control characters, and those that turn the reading direction: neither may reach a terminal from
 # a machine's answer. Tab and newline stay.
@@ -154,7 +155,9 @@ class Output:
 
     def progress(self, message: str) -> None:
         """What is being done now: a spinner after a second on a terminal, else a line."""
-        if not self.quiet:
+        if isinstance(message, Lasting):
+            self.talk(message)
+        elif not self.quiet:
             self._ticker.show(disarmed(safe(message)))
 
     def done(self) -> None:

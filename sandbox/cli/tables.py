@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 
 GAP = "  "
-NARROWEST = 16
+NARROWEST = 10
 AROUND_DIGITS = str.maketrans("", "", "/.-≤ ")
 
 

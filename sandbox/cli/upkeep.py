@@ -70,8 +70,9 @@ def gc(app: App) -> None:
 def doctor(app: App, fix: bool, probe: bool, yes: bool) -> int:
     """Check what this computer needs to run the machines, and say how to get it.
 
-    --fix starts the engine, installs it on Debian and Ubuntu (as root, after asking), raises the
-    inotify limit and builds the images. --probe prints a report to paste into an issue.
+    --fix starts the engine, installs it and the ssh client on Debian and Ubuntu (as root, after
+    asking), raises the inotify limit and builds the images. --probe prints a report to paste into
+    an issue.
     """
     from sandbox import doctor as checks
     from sandbox.cli import views

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -128,6 +129,17 @@ class Bench:
             return shutil.disk_usage(self.root / path.lstrip("/")).free / 2**30
         except OSError:
             return None
+
+    def inotify_used(self) -> int:
+        """How many inotify instances root's processes have, as far as one can see; only root sees
+        them all."""
+        used = 0
+        for process in (self.root / "proc").glob("[0-9]*") if self.is_root else ():
+            with suppress(OSError):  # it has just ended
+                if process.stat().st_uid == 0:
+                    found = (str(fd.readlink()) for fd in (process / "fd").iterdir())
+                    used += sum(target == "anon_inode:inotify" for target in found)
+        return used
 
     def run(self, command: Sequence[str], *, timeout: float = 600) -> str:
         """Run a command, with sudo when that is needed; its output. Raises EngineError."""

@@ -11,6 +11,9 @@ from sandbox.errors import InternboxError
 INSTANCES = "/proc/sys/fs/inotify/max_user_instances"
 ENOUGH_INSTANCES = 1024
 GENEROUS_INSTANCES = 8192
+NEARLY_USED_UP = 0.8
+SEEN = ("20.10.", "26.")  # how versions begin that the table of docs/engines.md has as tested
+UNCONFINED = {"apparmor": "apparmor=unconfined", "selinux": "label=disable"}
 LITTLE_DISK, TOO_LITTLE_DISK = 8.0, 2.0  # GiB: all images, a few images
 LITTLE_MEMORY = 1.0  # GiB: three or four machines
 
@@ -51,6 +54,16 @@ def ssh_client(bench: Bench) -> Finding:
     found = bench.which("ssh")
     if found:
         return Finding(name="ssh client", state="ok", found=found)
+    if _can_install(bench):
+        return Finding(
+            name="ssh client",
+            state="fixable",
+            found="none",
+            required="OpenSSH's ssh",
+            cure="internbox doctor --fix installs it (apt-get install openssh-client).",
+            fix="install-ssh",
+            asks="Install openssh-client with apt-get",
+        )
     return Finding(
         name="ssh client",
         state="bad",
@@ -64,7 +77,8 @@ def engine(bench: Bench) -> Finding:
     """The Docker engine answers, and is new enough."""
     found = bench.engine()
     if not isinstance(found, InternboxError):
-        text = f"{found.version}, {found.architecture}, at {found.endpoint}"
+        seen = "" if found.version.startswith(SEEN) else " (untested; --probe tries it)"
+        text = f"{found.version}{seen}, {found.architecture}, at {found.endpoint}"
         return Finding(name="engine", state="ok", found=text)
     if "may not use" in found.message:
         return _refused(bench, found)
@@ -95,8 +109,13 @@ def _refused(bench: Bench, error: InternboxError) -> Finding:
     )
 
 
+def _can_install(bench: Bench) -> bool:
+    """Whether this is Debian or Ubuntu, and root's command can be had."""
+    return bool(bench.which("apt-get") and (bench.is_root or bench.which("sudo")))
+
+
 def _not_installed(bench: Bench, error: InternboxError) -> Finding:
-    if bench.which("apt-get") and (bench.is_root or bench.which("sudo")):
+    if _can_install(bench):
         return Finding(
             name="engine",
             state="fixable",
@@ -130,12 +149,12 @@ def security(bench: Bench) -> Finding | None:
                 required="an engine that runs as root, without userns-remap",
                 cure="Use another engine: docker context use …, or DOCKER_HOST.",
             )
-    untested = [kind for kind in ("apparmor", "selinux") if kind in info.security]
-    if untested:
+    without = [f"{kind}: {UNCONFINED[kind]}" for kind in UNCONFINED if kind in info.security]
+    if without:
         return Finding(
             name="security",
             state="warn",
-            found=f"{', '.join(untested)}: untested until a probe has run here",
+            found=f"machines run without {', '.join(without)}; untested until a probe has run here",
             cure="internbox doctor --probe tries it.",
         )
     return Finding(name="security", state="ok", found=", ".join(info.security) or "none")
@@ -179,14 +198,25 @@ def inotify(bench: Bench) -> Finding | None:
     value = bench.read(INSTANCES)
     if not bench.engine_is_here or not value.isdigit():
         return None
-    if int(value) >= ENOUGH_INSTANCES:
-        return Finding(name="inotify", state="ok", found=f"{value} instances")
+    limit, used = int(value), bench.inotify_used()
+    scarce = used > NEARLY_USED_UP * limit
+    if limit >= ENOUGH_INSTANCES and not scarce:
+        return Finding(name="inotify", state="ok", found=f"{limit} instances")
+    if limit >= GENEROUS_INSTANCES:
+        return Finding(
+            name="inotify",
+            state="warn",
+            found=f"{limit} instances, about {used} of them in use",
+            cure="internbox status shows what runs; fs.inotify.max_user_instances is the limit.",
+        )
     setting = f"fs.inotify.max_user_instances={GENEROUS_INSTANCES}"
     return Finding(
         name="inotify",
         state="fixable",
-        found=f"{value} instances, enough for about {int(value) // 5} machines",
-        required=f"{ENOUGH_INSTANCES} instances",
+        found=f"{limit} instances, about {used} of them in use"
+        if scarce
+        else f"{limit} instances, enough for about {limit // 5} machines",
+        required=f"{GENEROUS_INSTANCES if scarce else ENOUGH_INSTANCES} instances",
         cure=f"internbox doctor --fix sets it (sudo sysctl -w {setting}).",
         fix="inotify",
     )

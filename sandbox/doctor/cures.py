@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sandbox.doctor.bench import Bench, Finding
-from sandbox.doctor.checks import GENEROUS_INSTANCES, examine
+from sandbox.doctor.checks import GENEROUS_INSTANCES, INSTANCES, examine
 from sandbox.errors import EngineError, InternboxError
 
 START_SECONDS = 60.0
@@ -90,23 +90,30 @@ def _wait(bench: Bench, where: str) -> None:
 
 def install_engine(bench: Bench) -> str:
     """Debian's and Ubuntu's own packages."""
-    bench.progress("installing docker.io and debootstrap")
-    bench.run(["apt-get", "update"])
-    bench.run(
-        ["apt-get", "install", "-y", "--no-install-recommends", "docker.io", "debootstrap"],
-        timeout=1800,
-    )
+    _install(bench, "docker.io", "debootstrap")
     found = bench.engine(anew=True)
     if isinstance(found, InternboxError):
         return f"installed docker.io and debootstrap; {start_engine(bench)}"
     return "installed docker.io and debootstrap"
 
 
+def install_ssh(bench: Bench) -> str:
+    _install(bench, "openssh-client")
+    return "installed openssh-client"
+
+
+def _install(bench: Bench, *packages: str) -> None:
+    bench.progress(f"installing {' and '.join(packages)}")
+    bench.run(["apt-get", "update"])
+    bench.run(["apt-get", "install", "-y", "--no-install-recommends", *packages], timeout=1800)
+
+
 def raise_inotify(bench: Bench) -> str:
-    """Now, and at every boot."""
+    """Now, and at every boot. A bare Debian has no sysctl."""
     setting = f"fs.inotify.max_user_instances={GENEROUS_INSTANCES}"
-    bench.run(["sysctl", "-w", setting])
-    bench.run(["sh", "-c", 'printf "%s\\n" "$1" > "$2"', "sh", setting, KEPT])
+    bench.run(["mkdir", "-p", str(Path(KEPT).parent)])
+    for line, file in ((str(GENEROUS_INSTANCES), INSTANCES), (setting, KEPT)):
+        bench.run(["sh", "-c", 'printf "%s\\n" "$1" > "$2"', "sh", line, file])
     return f"{setting}, kept in {KEPT}"
 
 
@@ -125,6 +132,7 @@ def build_images(bench: Bench) -> str:
 CURES: dict[str, Callable[[Bench], str]] = {
     "start-engine": start_engine,
     "install-engine": install_engine,
+    "install-ssh": install_ssh,
     "inotify": raise_inotify,
     "images": build_images,
 }

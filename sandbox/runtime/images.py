@@ -13,6 +13,7 @@ from typing import IO
 from sandbox import labels
 from sandbox.errors import EngineError, ImageError
 from sandbox.paths import Home, builtin_content
+from sandbox.progress import Lasting
 from sandbox.runtime import artifacts, debian, locks, pulling, sources
 from sandbox.runtime.base import ImageState, Progress
 from sandbox.runtime.engine import Engine
@@ -103,9 +104,11 @@ def _get(engine: Engine, folders: Home, source: Source, count: str, progress: Pr
     progress(_done("built", engine, source, started))
 
 
-def _done(verb: str, engine: Engine, source: Source, started: float) -> str:
+def _done(verb: str, engine: Engine, source: Source, started: float) -> Lasting:
+    """`built image web: 0:42, 249 MiB`."""
     size = pulling.size_mib(engine, source.reference) or 0.0
-    return f"{verb} image {source.name} in {time.monotonic() - started:.0f} s ({size:.0f} MiB)"
+    minutes, seconds = divmod(round(time.monotonic() - started), 60)
+    return Lasting(f"{verb} image {source.name}: {minutes}:{seconds:02}, {size:.0f} MiB")
 
 
 def _build(engine: Engine, folders: Home, source: Source, count: str, progress: Progress) -> None:

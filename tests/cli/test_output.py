@@ -12,6 +12,7 @@ from sandbox.cli.output import Output, safe, styled
 from sandbox.cli.progress import Ticker
 from sandbox.cli.tables import laid_out
 from sandbox.cli.views import age
+from sandbox.progress import Lasting
 
 Shown = Callable[[Callable[[], None]], str]
 
@@ -120,6 +121,25 @@ def wait_for(screen: io.StringIO, text: str) -> None:
     while text not in screen.getvalue():
         assert time.monotonic() < deadline, screen.getvalue()
         time.sleep(0.01)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_what_came_of_it_stays_on_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    out = Output()
+    out.progress("building image web …")
+    wait_for(screen, "building")
+    out.progress(Lasting("built image web: 0:42, 249 MiB"))
+    out.done()
+
+    assert screen.getvalue().endswith("\r\x1b[Kbuilt image web: 0:42, 249 MiB\n")
+
+
+def test_quiet_leaves_out_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(quiet=True).progress(Lasting("built image web: 0:42, 249 MiB"))
+
+    assert capsys.readouterr().err == ""
 
 
 def test_what_is_quick_shows_no_progress() -> None:

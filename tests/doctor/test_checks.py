@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from sandbox.doctor import Bench, examine
-from sandbox.doctor.checks import INSTANCES
+from sandbox.doctor.checks import INSTANCES, SEEN
 from sandbox.errors import EngineError
+from sandbox.paths import builtin_content
 from sandbox.runtime.base import ImageState
 
 Put = Callable[[str, str], None]
@@ -113,6 +116,72 @@ def test_what_was_never_tried_is_called_untested(bench: Any, engine: Any, kind: 
     finding = found(bench, "security")
     assert finding.state == "warn"
     assert "untested" in finding.found
+
+
+def test_what_a_machine_does_without_is_told(bench: Any, engine: Any) -> None:
+    import dataclasses
+
+    engine.told = dataclasses.replace(engine.told, security=("apparmor", "seccomp"))
+
+    assert "apparmor=unconfined" in found(bench, "security").found
+
+
+@pytest.mark.parametrize(
+    ("version", "seen"),
+    [("20.10.24+dfsg1", True), ("26.1.5", True), ("20.1.0", False), ("28.3.2", False)],
+)
+def test_an_engine_that_no_probe_has_seen_is_called_so(
+    bench: Any, engine: Any, version: str, seen: bool
+) -> None:
+    import dataclasses
+
+    engine.told = dataclasses.replace(engine.told, version=version)
+
+    finding = found(bench, "engine")
+    assert finding.state == "ok"
+    assert ("untested" not in finding.found) is seen
+
+
+def test_the_engines_seen_are_those_of_the_documentation() -> None:
+    table = (builtin_content() / "docs" / "engines.md").read_text()
+
+    tested = [line for line in table.splitlines() if "| tested" in line]
+    for version in SEEN:
+        assert any(version.removesuffix(".") in line for line in tested)
+
+
+def inotify_of_root(tmp_path: Path, count: int) -> None:
+    """Two processes that hold so many instances."""
+    for number in range(count):
+        folder = tmp_path / "proc" / str(1 + number % 2) / "fd"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}").symlink_to("anon_inode:inotify")
+    (folder / "none").symlink_to("anon_inode:[eventfd]")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="whose processes they are is told by their folders")
+@pytest.mark.parametrize(
+    ("limit", "used", "state"),
+    [(1024, 800, "ok"), (1024, 900, "fixable"), (8192, 900, "ok"), (8192, 7000, "warn")],
+)
+def test_an_inotify_limit_that_is_nearly_used_up(
+    bench: Any, put: Put, tmp_path: Path, limit: int, used: int, state: str
+) -> None:
+    put(INSTANCES, str(limit))
+    inotify_of_root(tmp_path, used)
+
+    finding = found(bench, "inotify")
+    assert finding.state == state
+    assert (f"about {used} of them in use" in finding.found) is (state != "ok")
+
+
+def test_a_missing_ssh_client_can_be_installed(bench: Any) -> None:
+    bench.programs.remove("ssh")
+
+    assert found(bench, "ssh client").fix == "install-ssh"
+
+    bench.mine["root"] = False
+    assert found(bench, "ssh client").state == "bad"
 
 
 @pytest.mark.parametrize(("value", "state"), [("128", "fixable"), ("1024", "ok")])

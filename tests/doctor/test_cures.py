@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox.doctor import Finding, examine, mend, mend_all
+from sandbox.doctor.checks import INSTANCES
 from sandbox.doctor.cures import CURES
 from sandbox.errors import EngineError
 from sandbox.runtime.base import ImageState
@@ -98,9 +99,18 @@ def test_an_installed_engine_that_does_not_start_by_itself_is_started(
 def test_the_inotify_limit_is_raised_now_and_for_later(bench: Any) -> None:
     done = mend(bench, cure("inotify"))
 
-    assert bench.ran[0] == ["sysctl", "-w", "fs.inotify.max_user_instances=8192"]
-    assert bench.ran[1][-1] == "/etc/sysctl.d/90-internbox.conf"
+    written = {command[-1]: command[-2] for command in bench.ran if command[0] == "sh"}
+    setting = "fs.inotify.max_user_instances=8192"
+    assert written == {INSTANCES: "8192", "/etc/sysctl.d/90-internbox.conf": setting}
     assert "8192" in done
+
+
+def test_the_ssh_client_is_installed_from_a_fresh_list(bench: Any) -> None:
+    bench.programs.remove("ssh")
+    mend(bench, next(row for row in examine(bench) if row.name == "ssh client"))
+
+    assert bench.ran[0] == ["apt-get", "update"]
+    assert bench.ran[1][-1] == "openssh-client"
 
 
 def test_only_what_is_missing_and_can_be_had_is_built(bench: Any, engine: Any) -> None:

@@ -65,7 +65,7 @@ def test_an_image_is_built_once(workshop: Workshop) -> None:
     assert not before.present
     assert references == again == {workshop.name: before.reference}
     assert any(line.startswith(f"building image {workshop.name} (1 of 1)") for line in first)
-    assert first[-1].startswith(f"built image {workshop.name} in ")
+    assert first[-1].startswith(f"built image {workshop.name}: 0:")
     assert workshop.said == []
     assert workshop.state().present
     assert workshop.state().size_mib > 10

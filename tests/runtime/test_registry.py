@@ -85,7 +85,7 @@ def test_what_was_pushed_is_pulled_and_not_built(
     assert registry.tags(workshop.name) == [reference.rpartition(":")[2]]
     assert pulled == built
     assert workshop.said[0].startswith(f"pulling image {workshop.name} (1 of 1) from ")
-    assert workshop.said[-1].startswith(f"pulled image {workshop.name} in ")
+    assert workshop.said[-1].startswith(f"pulled image {workshop.name}: 0:")
 
 
 def test_an_image_of_other_sources_is_another_and_is_built(
@@ -100,7 +100,7 @@ def test_an_image_of_other_sources_is_another_and_is_built(
     workshop.made()
 
     assert any("building it instead" in line for line in workshop.said)
-    assert workshop.said[-1].startswith(f"built image {workshop.name} in ")
+    assert workshop.said[-1].startswith(f"built image {workshop.name}: 0:")
 
 
 def test_pull_alone_brings_it_under_its_own_name(workshop: Workshop, registry: Registry) -> None:
@@ -144,4 +144,4 @@ def test_a_registry_with_a_password_takes_dockers_own(
         workshop.made()
 
         assert registry.tags(workshop.name, password=True) == [reference.rpartition(":")[2]]
-    assert workshop.said[-1].startswith(f"pulled image {workshop.name} in ")
+    assert workshop.said[-1].startswith(f"pulled image {workshop.name}: 0:")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PREFIX = "internbox-scratch-"
+MOUNTS = Path("/proc/self/mountinfo")  # the fifth word of a line is where
 
 
 def prefix() -> str:
@@ -22,10 +23,11 @@ def folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def abandoned() -> Iterator[Path]:
-    """This user's folders whose processes have ended."""
+    """This user's folders whose processes have ended, but none that something is mounted in: to
+    remove it would go on there. (debootstrap mounts /proc and /sys, and may outlive us.)"""
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         pid = path.name.removeprefix(PREFIX).partition("-")[0]
-        if ended(pid) and _is_own(path):
+        if ended(pid) and _is_own(path) and not _holds_a_mount(path):
             yield path
 
 
@@ -36,6 +38,15 @@ def _is_own(path: Path) -> bool:
     except OSError:
         return False  # its command has just ended
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+
+
+def _holds_a_mount(path: Path) -> bool:
+    try:
+        lines = MOUNTS.read_text(errors="replace").splitlines()
+    except OSError:
+        return False  # no Linux, and no debootstrap
+    place = str(path.resolve()).replace(" ", r"\040")
+    return any(f"{line.split()[4]}/".startswith(f"{place}/") for line in lines)
 
 
 def ended(pid: str) -> bool:

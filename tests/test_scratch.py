@@ -41,6 +41,25 @@ def test_what_a_killed_command_left_is_found(place: Path) -> None:
     assert list(scratch.abandoned()) == list(place.iterdir()) != []
 
 
+def test_a_folder_that_something_is_mounted_in_is_left_alone(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    folders = [place / f"{scratch.PREFIX}{ended.pid}-{name}" for name in ("a", "ab c")]
+    for folder in folders:
+        folder.mkdir()
+    mounts = place / "mountinfo"
+    monkeypatch.setattr(scratch, "MOUNTS", mounts)
+    line = "36 35 0:33 / {} rw,relatime shared:1 - proc proc rw\n"
+
+    mounts.write_text(line.format("/") + line.format(f"{folders[0]}/root/proc"))
+    assert list(scratch.abandoned()) == [folders[1]]
+
+    mounts.write_text(line.format(f"{folders[1]}/root/sys".replace(" ", r"\040")))
+    assert list(scratch.abandoned()) == [folders[0]]
+
+
 def test_a_folder_in_use_is_not_abandoned() -> None:
     with scratch.folder():
         assert not list(scratch.abandoned())

@@ -6,11 +6,10 @@ import os
 import platform
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import IO
 
-from sandbox import labels
+from sandbox import labels, scratch
 from sandbox.errors import EngineError, ImageError
 from sandbox.runtime import pulling
 from sandbox.runtime.base import Progress
@@ -46,7 +45,7 @@ def ensure(engine: Engine, parent: str, log: IO[str], progress: Progress) -> str
 
 def _bootstrap(engine: Engine, parent: str, reference: str, log: IO[str]) -> None:
     _require_debootstrap(engine, parent)
-    with tempfile.TemporaryDirectory(prefix="internbox-debian-") as folder:
+    with scratch.folder() as folder:
         root = Path(folder) / "root"
         command = ["debootstrap", "--variant=minbase", release(parent), str(root)]
         if mirror := os.environ.get("INTERNBOX_DEBIAN_MIRROR"):

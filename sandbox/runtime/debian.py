@@ -24,12 +24,17 @@ def own_reference(parent: str, architecture: str) -> str:
     return f"{REPOSITORY}/debian:{release(parent)}-{architecture}"
 
 
+def present(engine: Engine, parent: str) -> str:
+    """The reference to `debian:<release>` that the engine has; empty where it has none."""
+    known = (own_reference(parent, engine.architecture), f"debian:{release(parent)}")
+    return next((name for name in known if pulling.size_mib(engine, name) is not None), "")
+
+
 def ensure(engine: Engine, parent: str, log: IO[str], progress: Progress) -> str:
     """A reference to `debian:<release>`: ours, the engine's, the registry's, or a new one."""
     upstream, own = f"debian:{release(parent)}", own_reference(parent, engine.architecture)
-    for reference in (own, upstream):
-        if pulling.size_mib(engine, reference) is not None:
-            return reference
+    if there := present(engine, parent):
+        return there
     for source in filter(None, (pulling.registry_name(own), upstream)):
         progress(f"pulling {source} …")
         try:

@@ -137,7 +137,7 @@ def test_an_attempt_is_ended_without_its_scenario(
 def test_what_needs_a_lost_scenario_says_how_to_go_on(labs: Labs, tmp_path: Path) -> None:
     long_ago(labs, tmp_path)
 
-    for act in (labs.ticket, labs.hints, labs.machines, labs.reset):
+    for act in (labs.ticket, labs.hints, labs.check, labs.grade, labs.reset):
         with pytest.raises(ContentError, match=f"mine-1 needs .*{tmp_path}/.* is gone") as caught:
             act("mine-1")
         assert caught.value.hint == (

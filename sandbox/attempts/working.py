@@ -13,7 +13,6 @@ from sandbox.attempts.starting import Starting
 from sandbox.attempts.words import Words
 from sandbox.errors import InternboxError, MachineError, UsageError
 from sandbox.models import Solution
-from sandbox.paths import ScenarioFiles
 from sandbox.store import AttemptRow
 
 if TYPE_CHECKING:
@@ -125,12 +124,13 @@ class Working(Starting, Words):
     @contextmanager
     def _taker(self, row: AttemptRow, process: Process | None, *, salt: str) -> Iterator[Taker]:
         """Its grader imports what it needs while the engine is asked."""
-        files = ScenarioFiles(Path(row.content), row.scenario)
-        with self._grader(files, process) as grader:
+        loaded = self._loaded(row)
+        with self._grader(loaded.files, process) as grader:
             from sandbox.grading.taking import Taker
 
             self._complete(row)
-            yield Taker(*self.machines(row.id), salt, grader)
+            bringer = self._bringer(row.id, loaded, self._variant(row))
+            yield Taker(bringer, self._record(row), salt, grader)
 
     def _wake(self, row: AttemptRow) -> list[Running]:
         """Its machines; those that are off since the engine was restarted, or that have lost their

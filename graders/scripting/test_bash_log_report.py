@@ -17,7 +17,7 @@ pytestmark = pytest.mark.scenario("scripting/bash-log-report")
 LOGS, REPORTS = "/srv/logs", "/srv/reports"
 ACCOUNT = "reports"
 TRIAL = "/srv/trial"
-PASSED = "/var/lib/grader-passed"  # on work; what a mark is made of is known to this grade alone
+ENDED = "/var/lib/grader-ended"  # on work; what a mark is made of is known to this grade alone
 SECONDS, PATIENCE = 60, 150  # by the clock, for small inputs and for many lines
 PROCESSOR_SECONDS = 20  # of each process: a busy computer does not make honest work fail
 MINUTE = 60  # the same for a million lines, as the ticket has it
@@ -185,18 +185,18 @@ class Trial:
         return self.runner
 
     @cached_property
-    def passed(self):
-        """The marks of what passed before the reboot."""
-        line = f"cat {PASSED} && rm {PASSED}"
+    def ended(self):
+        """The marks of what ended before the reboot."""
+        line = f"cat {ENDED} && rm {ENDED}"
         return self.work.run(line).lines if self.phase == "after" else []
 
-    def mark(self, check):
-        """What stands for this check of this script in this grade."""
-        return sha256(f"{self.secret} {check} {self.script}".encode()).hexdigest()
+    def mark(self, check, how):
+        """What stands for this end of this check of this script in this grade."""
+        return sha256(f"{self.secret} {check} {how} {self.script}".encode()).hexdigest()
 
     def keep(self, mark):
         if self.hidden and self.phase == "before":
-            self.work.run("umask 077 && echo %s >> %s", mark, PASSED)
+            self.work.run("umask 077 && echo %s >> %s", mark, ENDED)
 
     def afresh(self, files):
         """Nothing of an earlier check is left; these files are in the folder of logs."""
@@ -272,10 +272,16 @@ def tried(test):
 
     @wraps(test)
     def check(trial, **more):
-        passed, mark = trial.passed, trial.mark(test.__name__)
-        if mark not in passed:
+        passed, failed = (trial.mark(test.__name__, how) for how in ("passed", "failed"))
+        if passed in trial.ended:
+            return
+        assert failed not in trial.ended, "it is the script that failed before the reboot"
+        try:
             test(trial=trial, **more)
-            trial.keep(mark)
+        except AssertionError:
+            trial.keep(failed)
+            raise
+        trial.keep(passed)
 
     return check
 

@@ -57,6 +57,11 @@ rm -f "$home/.ssh/authorized_keys2"
 true
 """
 
+KEYS_OF = """
+home=$(getent passwd %s | cut -d : -f 6)
+[ -z "$home" ] || cat "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2" 2> /dev/null
+"""
+
 # The password is answered by a program, as ssh asks a window for it. Nothing can be run in /run.
 BY_PASSWORD = """
 printf '#!/bin/sh\\necho "$WORD"\\n' > /root/grader-answer && chmod 700 /root/grader-answer
@@ -280,10 +285,10 @@ def fumbling(params):
         yield when + SECOND * 2700, 7, f"{sshd} {closed(user)}"
 
 
-def is_since(line, anchor):
-    """Is a line of a log dated after the start."""
+def is_since(line, start):
+    """Is a line of a log dated `start` or later."""
     try:
-        return datetime.fromisoformat(line.split(" ")[0]).timestamp() >= anchor.timestamp()
+        return datetime.fromisoformat(line.split(" ")[0]).timestamp() >= start.timestamp()
     except ValueError:
         return False
 
@@ -323,7 +328,7 @@ def test_the_account_is_closed(hosts, params):
 
 @pytest.mark.check("keys-clean", points=25)
 def test_the_intruders_key_opens_nothing(hosts, params):
-    """The intruder's key opens no account, and lies in none."""
+    """The intruder's key is in no account, and the owner's old one not in the account that fell."""
     blob = params.attacker_key.public.split()[1]
     files = "/root/.ssh /home/*/.ssh /srv/courier/.ssh /var/lib/monitor/.ssh /etc/ssh"
     found = hosts["gate"].run(f"grep -rlF %s {files} 2> /dev/null", blob).lines
@@ -332,6 +337,11 @@ def test_the_intruders_key_opens_nothing(hosts, params):
     key, address = params.attacker_key.private, params.gate_address
     opened = let_in(hosts["outside"], key, users, address, params.home)
     assert not opened, "the intruder's key still opens an account of gate"
+    old = getattr(params, f"{params.victim.split('.')[0]}_key").public.split()[1]
+    lines = hosts["gate"].run(KEYS_OF, params.victim).lines
+    assert not [one for one in lines if old in one and not one.lstrip().startswith("#")], (
+        "the account that fell still has the key that its owner had while the intruder was in"
+    )
 
 
 @pytest.mark.check("nothing-left", points=20)
@@ -400,7 +410,8 @@ def test_the_evidence_is_kept(hosts, params, fault, anchor):
         "lines are missing from the authentication logs in /var/log, or stand in another order"
     )
     known = set(wanted)
-    added = [one for one in lines if one and one not in known and not is_since(one, anchor)]
+    start = before(anchor, minutes=20)  # what was laid ends earlier, and a clock may be set
+    added = [one for one in lines if one and one not in known and not is_since(one, start)]
     assert not added, f"a line in /var/log/auth.log* was not there before: {added[0][:100]}"
     copy = f"/srv/evidence/INC-{params.case}"
     copied = gate.run(COPY, copy, limit=8_000_000)

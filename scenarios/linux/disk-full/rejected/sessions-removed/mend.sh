@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
 set -euo pipefail
-sudo find /srv/depot/sessions -name 'sess_*' -delete
+{ sudo grep -rlsZ '^who=drill' /srv/depot/sessions || true; } | sudo xargs -0 rm -f

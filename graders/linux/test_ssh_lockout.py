@@ -11,7 +11,13 @@ SSH = (
     "ssh -n -o BatchMode=yes -o ConnectTimeout=5 -o IdentitiesOnly=yes -o LogLevel=ERROR"
     " -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
 )
-KEYS = {"colleague": "/root/.ssh/board", "temps": "/root/.ssh/temps", "root": "/root/.ssh/admin"}
+KEYS = {
+    "colleague": "/root/.ssh/board",
+    "temps": "/root/.ssh/temps",
+    "wallboard": "/root/.ssh/wallboard",
+    "root": "/root/.ssh/admin",
+}
+ADMINS = ("samuel.okafor", "ines.carvalho")
 DAYS = 14  # that an account must still have before it
 
 
@@ -102,7 +108,9 @@ def test_root_does_not_log_in(hosts, params):
 @pytest.mark.guard("password-off", cap=40)
 def test_no_passwords(hosts, params):
     """Nobody logs in by password."""
-    for login in (params.colleague.login, "root"):
+    # Whom the list keeps out can be offered what one likes.
+    listed = (params.colleague.login, params.second.login, "intern", *ADMINS)
+    for login in (*listed, "root"):
         offered = {"password", "keyboard-interactive"} & set(methods(hosts, params, login))
         assert not offered, f"sshd asks {login} for a password"
 
@@ -110,6 +118,7 @@ def test_no_passwords(hosts, params):
 @pytest.mark.guard("others-out", cap=40)
 def test_the_list_is_a_list(hosts, params):
     """Who is not on the list of those who may log in is turned away."""
-    words = token_hex(8)
-    said = ssh(hosts, params, "temps", "temps", f"echo {words}")
-    assert words not in said.stdout, "temps, who are not on the list, can log in"
+    for login in ("temps", "wallboard"):
+        words = token_hex(8)
+        said = ssh(hosts, params, login, login, f"echo {words}")
+        assert words not in said.stdout, f"{login}, not on the list, can log in"

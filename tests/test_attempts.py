@@ -40,6 +40,22 @@ def test_an_attempt_of_a_process_that_ended_is_orphaned() -> None:
     assert not orphaned("learn")
 
 
+@pytest.mark.parametrize("seed", [" ", "a\tb", "\x1b[2J", "x" * 201])
+def test_a_seed_that_no_submission_could_carry_starts_nothing(tmp_path: Path, seed: str) -> None:
+    class Engine:
+        """That has all images."""
+
+        def image_states(self, *_: Any) -> list[Any]:
+            return []
+
+    labs = Labs(Home(tmp_path / "home", tmp_path / "cache"), runtime=Engine())  # type: ignore[arg-type]
+
+    with pytest.raises(UsageError, match="the seed is"):
+        labs.start("linux/first-day", seed=seed)
+    assert labs.store.attempts() == []
+    labs.store.close()
+
+
 def test_gc_leaves_an_attempt_alone_that_begins_while_it_looks(tmp_path: Path) -> None:
     class Engine:
         """On which another command has just made a machine."""

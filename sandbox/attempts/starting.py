@@ -72,7 +72,7 @@ class Starting(Finding):
         self._can_be_had(loaded)
         variant = variants.draw(
             loaded,
-            seed=seed or variants.new_seed(),
+            seed=variants.require_seed(seed) if seed else variants.new_seed(),
             anchor=anchor or datetime.now(zone(loaded.settings.time_zone)),
             fault=fault,
         )

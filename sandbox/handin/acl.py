@@ -16,9 +16,9 @@ _TAGS = {
     ("mask", False): 0x10,
     ("other", False): 0x20,
 }
-_NOBODY = 0xFFFFFFFF
+_NOBODY = 0xFFFFFFFF  # no id: what entries have that need none
 _VERSION = 2
-MOST_LINES = 500
+MOST_LINES = 200  # two lists and a capability fit in the block that ext4 has for them
 
 
 @dataclass
@@ -57,8 +57,13 @@ def is_valid(lines: list[str]) -> bool:
     named = 0x02 in tags or 0x08 in tags
     whole = {0x01, 0x04, 0x20} <= set(tags) and (0x10 in tags or not named)
     ids = [(tag, number) for tag, _, number in _entries(lines)]
+    owned = all(number < _NOBODY for tag, _, number in _entries(lines) if tag in (0x02, 0x08))
     return (
-        whole and 0 not in tags and len(singles) == len(set(singles)) and len(ids) == len(set(ids))
+        whole
+        and owned
+        and 0 not in tags
+        and len(singles) == len(set(singles))
+        and len(ids) == len(set(ids))
     )
 
 

@@ -35,7 +35,8 @@ LEFT_OUT = re.compile(
     + "|".join(re.escape(path) for path in (*FORBIDDEN, "/.dockerenv"))
     + r"|/var/cache/apt|/var/lib/apt/lists|/var/tmp/systemd-private-[^/]*"
     + r"|/(?:root|home/[^/]+)/(?:\.cache|\.npm/_cacache|\.local/share/JetBrains"
-    + r"|\.(?:vscode|vscodium|cursor|windsurf|positron)-server(?:-insiders)?|\.vscode-remote)"
+    + r"|\.(?:vscode|vscodium|cursor|windsurf|positron)-server(?:-insiders)?|\.vscode-remote"
+    + r"|\.zed_server|\.local/share/zed)"
     + r")(?:/|$)"
 )
 
@@ -59,6 +60,7 @@ class Told:
 
     touched: frozenset[str] = frozenset()
     acls: dict[str, Acls] = field(default_factory=dict)
+    silent: bool = False  # it did not answer: what is above is not known
 
 
 def ask(link: ssh.Connection, since: float, volumes: Sequence[str]) -> Told:

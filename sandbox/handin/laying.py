@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import BinaryIO
 
 from sandbox.errors import Refused
 from sandbox.handin import acl
 from sandbox.handin.listing import Listing
-from sandbox.handin.shapes import HostIndex, Item
+from sandbox.handin.shapes import HostIndex, Item, ancestors, within
 from sandbox.handin.zips import READ, shown
+from sandbox.models import Volume
+from sandbox.runtime.container import memory_bytes
 from sandbox.runtime.contents import Chunks
+
+PAGE = 4096  # what a file takes of a disk in memory is a multiple of it
 
 _XATTR = "SCHILY.xattr."
 _TYPES = {
@@ -29,17 +33,47 @@ xargs -0 -a /.internbox/gone rm -df -- 2>/dev/null || true
 """
 
 
-def check_against_image(index: HostIndex, image: Listing, volumes: Collection[str]) -> None:
-    """Refuses what only the image can tell: links to files that are not, odd volumes."""
+def check_against_image(index: HostIndex, image: Listing, volumes: Collection[Volume]) -> None:
+    """Refuses what only the image can tell, and what the engine could not lay: paths below what is
+    no folder, links to files that are not, what a machine's own disks do not hold."""
     items = {item.path: item for item in index.items}
     for item in index.items:
+        _check_above(item.path, items, image)
         if item.kind == "same" and item.target not in items:
             there = image.get(item.target)
             if there is None or there.kind not in ("file", "same"):
                 raise Refused(f"{shown(item.path)} is the same as a file that is not there")
+        if item.kind == "same" and _disk(item.path, volumes) != _disk(item.target, volumes):
+            raise Refused(f"{shown(item.path)} is the same as a file of another disk")
     for volume in volumes:
-        if volume in items and items[volume].kind != "folder":
-            raise Refused(f"{volume} is a disk of its own, and no {items[volume].kind}")
+        _check_volume(volume, items)
+
+
+def _check_above(path: str, items: Mapping[str, Item], image: Listing) -> None:
+    """What was handed in above a path is known to be a folder; so must be what is there anyway."""
+    for above in ancestors(path):
+        there = image.get(above)
+        if above not in items and there is not None and there.kind != "folder":
+            kind = there.kind or "device"
+            raise Refused(f"{shown(path)} lies below {shown(above)}, which is a {kind} here")
+
+
+def _disk(path: str, volumes: Collection[Volume]) -> str:
+    """The volume that a path lies on; "" for the machine's own file system."""
+    return max((one.path for one in volumes if within(path, one.path)), key=len, default="")
+
+
+def _check_volume(volume: Volume, items: Mapping[str, Item]) -> None:
+    for path in (*ancestors(volume.path), volume.path):
+        if path in items and items[path].kind != "folder":
+            raise Refused(
+                f"{volume.path} is a disk of its own, and {path} is no {items[path].kind}"
+            )
+    held = [item for item in items.values() if within(item.path, volume.path)]
+    pages = sum(-(-item.size // PAGE) for item in held)
+    inodes = sum(item.kind != "same" for item in held)
+    if pages * PAGE > memory_bytes(volume.size) or (volume.inodes and inodes > volume.inodes):
+        raise Refused(f"{volume.path} is a disk of {volume.size}, and holds more than fits on it")
 
 
 def write(index: HostIndex, content: Iterator[bytes], image: Listing, file: BinaryIO) -> None:

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import msgspec
 
+from sandbox import variants
 from sandbox.decoding import decode
 from sandbox.errors import Refused
 from sandbox.handin import acl
+from sandbox.handin.listing import is_text
 from sandbox.handin.shapes import (
     FORBIDDEN,
     FORMAT,
@@ -34,12 +36,13 @@ from sandbox.handin.shapes import (
 from sandbox.handin.zips import SafeZip, ZipLimits, opened, shown
 
 HOST = re.compile("[a-z][a-z0-9-]{0,30}")
-SEED = re.compile(r"[\x21-\x7e]{1,64}")
 NAME_BYTES = 255
 PATH_BYTES = 4096
 LARGEST_ID = 0xFFFFFFFE
 LATEST = 1 << 34  # an instant that a file may carry, epoch seconds
-CAPABILITY = re.compile("(?:[0-9a-f]{2}){0,32}")
+# What the kernel takes for security.capability (linux/capability.h): its second form, or its third,
+# which ends in the id of a root.
+CAPABILITY = re.compile("0[01]000002[0-9a-f]{32}|0[01]000003[0-9a-f]{32}(?!f{8})[0-9a-f]{8}")
 EARLIEST = 1_577_836_800.0  # of anchors: 2020
 A_DAY = 86_400.0
 
@@ -107,7 +110,7 @@ def _manifest(packed: SafeZip, limits: Limits) -> Manifest:
         manifest = decode(text, Manifest)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise Refused(f"its manifest is not one: {error}") from None
-    if not SEED.fullmatch(manifest.seed):
+    if not variants.is_seed(manifest.seed):
         raise Refused("its manifest names no seed")
     return manifest
 
@@ -194,7 +197,7 @@ def _check_path(path: str) -> None:
         raw = path.encode()
     except UnicodeEncodeError:
         raise Refused(f"{shown(path)} is no text") from None
-    if len(raw) > PATH_BYTES or max(map(len, raw.split(b"/"))) > NAME_BYTES:
+    if len(raw) >= PATH_BYTES or max(map(len, raw.split(b"/"))) > NAME_BYTES:
         raise Refused(f"{shown(path)} is too long")
     for folder in FORBIDDEN:
         if within(path, folder):
@@ -215,7 +218,7 @@ def _check_item(item: Item) -> None:
         raise Refused(f"{name} has a mode, owner, time or size that no file has")
     if bool(item.target) != (item.kind in ("link", "same")):
         raise Refused(f"{name} is a {item.kind}, and leads somewhere or nowhere")
-    if item.kind == "link" and ("\0" in item.target or len(item.target) >= PATH_BYTES):
+    if item.kind == "link" and not _is_target(item.target):
         raise Refused(f"{name} leads to what is no path")
     if not (acl.is_valid(item.acl) and acl.is_valid(item.default_acl)):
         raise Refused(f"{name} has an access list that is none")
@@ -223,8 +226,13 @@ def _check_item(item: Item) -> None:
         raise Refused(f"{name} has a folder's access list, and is none")
     if item.acl and item.kind == "link":
         raise Refused(f"{name} is a link with an access list")
-    if not CAPABILITY.fullmatch(item.capability) or (item.capability and item.kind != "file"):
+    if item.capability and not (item.kind == "file" and CAPABILITY.fullmatch(item.capability)):
         raise Refused(f"{name} has capabilities that no file has")
+
+
+def _is_target(text: str) -> bool:
+    """Whether a link can lead there, wherever that is."""
+    return "\0" not in text and is_text(text) and len(text.encode()) < PATH_BYTES
 
 
 def _check_place(path: str, items: Mapping[str, Item]) -> None:

@@ -88,7 +88,7 @@ class Regrading(Labs):
         for name, index in submission.hosts.items():
             host = loaded.settings.hosts[name]
             image = listing.of_image(self.runtime, images[host.image], self.home.listings)
-            laying.check_against_image(index, image, [volume.path for volume in host.volumes])
+            laying.check_against_image(index, image, host.volumes)
             usual = {path for path, stat in image.items() if stat.mode & 0o6000}
             file = folder / f"{name}.tar"
             with file.open("wb") as tar, submission.content(name) as content:

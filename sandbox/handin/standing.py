@@ -8,9 +8,10 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from sandbox import readiness, ssh, topology
-from sandbox.errors import MachineError, Refused, Unreachable
+from sandbox.errors import EngineError, MachineError, Refused, Unreachable
 from sandbox.lab import HostRecord, LabRecord
-from sandbox.runtime.base import MachineSpec, Placement
+from sandbox.runtime.base import Placement
+from sandbox.runtime.failures import NoAnswer
 from sandbox.topology import BOOT, MACHINE, Bringer, in_parallel
 
 ASK_SECONDS = 120.0
@@ -47,22 +48,36 @@ def stand(
 
     A clean machine is not booted first where nothing can hang on it: it makes no use of its
     services to be prepared, and no program, library or setuid file was handed in. Refused when
-    there is a setuid file that the clean machine has not. A machine that does not boot with what
-    was handed in is left as it is: what that means is for the grade to say.
+    there is a setuid file that the clean machine has not. A machine that does not start or boot
+    with what was handed in is left as it is: what that means is for the grade to say, which asks
+    the control.
     """
     specs, scripts, record = bringer.plan(images, placing)
     placement = placing.result()
     before = bringer.runtime.info().clock
     plain = not any(scripts.values())
+    off: set[str] = set()  # machines that the engine does not start any more
 
     def needs_clean(host: HostRecord) -> bool:
         own = handed.get(host.host)
         return own is None or not plain or own.measured or bool(own.setuid)
 
+    def theirs(host: HostRecord) -> None:
+        archive = handed[host.host].archive
+        spec = dataclasses.replace(specs[host.host], archive=archive, replaces=True)
+        host.container = bringer.runtime.create(spec, placement)
+        if not _starts(bringer, host):
+            off.add(host.host)
+
+    def replace(host: HostRecord) -> None:
+        """The clean machine makes room for one of the same image that holds what was handed in."""
+        bringer.runtime.remove(bringer.attempt, host=host.host)
+        theirs(host)
+
     def brought(host: HostRecord) -> None:
         if not needs_clean(host):
             host.since = before
-            _launch(bringer, host, specs[host.host], placement, handed)
+            theirs(host)
             return
         bringer.launch(host, specs[host.host], placement)
         with bringer.prepare(host, scripts[host.host]) as link:
@@ -72,10 +87,9 @@ def stand(
                 bringer.hand_over(host, link)
 
     in_parallel(brought, record.standing())
-    theirs = [host for host in record.standing() if host.host in handed]
-    replaced = [host for host in theirs if needs_clean(host)]
-    in_parallel(lambda host: _replace(bringer, host, specs[host.host], placement, handed), replaced)
-    in_parallel(lambda host: _boot(bringer, host), theirs)
+    learners = [host for host in record.standing() if host.host in handed]
+    in_parallel(replace, [host for host in learners if needs_clean(host)])
+    in_parallel(lambda host: _boot(bringer, host), [one for one in learners if one.host not in off])
     return record
 
 
@@ -100,39 +114,30 @@ def _note_clean(bringer: Bringer, host: HostRecord, link: ssh.Connection, handed
             )
 
 
-def _replace(
-    bringer: Bringer,
-    host: HostRecord,
-    spec: MachineSpec,
-    placement: Placement,
-    handed: Mapping[str, HandedIn],
-) -> None:
-    """The clean machine makes room for one of the same image that holds what was handed in."""
-    bringer.runtime.remove(bringer.attempt, host=host.host)
-    _launch(bringer, host, spec, placement, handed)
-
-
-def _launch(
-    bringer: Bringer,
-    host: HostRecord,
-    spec: MachineSpec,
-    placement: Placement,
-    handed: Mapping[str, HandedIn],
-) -> None:
-    theirs = dataclasses.replace(spec, archive=handed[host.host].archive, replaces=True)
-    bringer.launch(host, theirs, placement)
-
-
 def _boot(bringer: Bringer, host: HostRecord) -> None:
     endpoint = topology.grader_endpoint(host, bringer.files.grader_key)
     try:
         with ssh.connect(endpoint, deadline=readiness.BOOT_SECONDS) as link:
             failed = link.run(f"cat {BOOT}/failed 2>/dev/null")
             if failed.rc == 0:
-                raise MachineError(
+                raise Refused(
                     f"what was deleted on {host.host} could not be deleted here: "
                     f"{failed.stdout[:500].strip()}"
                 )
             readiness.settle(link)
     except (Unreachable, ssh.CommandTimeout):
         return
+
+
+def _starts(bringer: Bringer, host: HostRecord) -> bool:
+    """Whether the engine starts the machine: a learner can make that impossible. An engine that is
+    about to end refuses once; one that refuses again means it."""
+    for _ in range(2):
+        try:
+            bringer.runtime.start(host.container)
+        except NoAnswer:
+            raise
+        except EngineError:
+            continue
+        return True
+    return False

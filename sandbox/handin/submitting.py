@@ -17,7 +17,7 @@ import msgspec
 from sandbox import __version__, codes, readiness, scratch, ssh, topology
 from sandbox.attempts import Labs
 from sandbox.attempts.starting import RESET
-from sandbox.errors import MachineError, Unreachable, UsageError
+from sandbox.errors import EngineError, MachineError, Unreachable, UsageError
 from sandbox.grading.results import Grade
 from sandbox.handin import changes, listing
 from sandbox.handin.shapes import (
@@ -36,6 +36,7 @@ from sandbox.handin.shapes import (
     index_part,
 )
 from sandbox.paths import replacing
+from sandbox.runtime.failures import NoAnswer
 from sandbox.store import AttemptRow
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
     from sandbox.topology import Bringer
 
 REACH_SECONDS = 5.0
+SILENT = (
+    "{} did not say what changed: access lists, and changes that neither size nor time shows, are "
+    "not in it. When it answers (internbox check), submit again"
+)
 
 Afterwards = Literal["start", "leave", "remove"]
 
@@ -73,7 +78,8 @@ class Submitting(Labs):
             if then == "remove":
                 self.runtime.remove(row.id)
                 self.store.move(row.id, "stopped")
-        return self._described(row, file, manifest, indexes)
+        silent = [host for host, one in told.items() if one.silent]
+        return self._described(row, file, manifest, indexes, silent)
 
     def _still_there(self, row: AttemptRow, record: LabRecord) -> None:
         """Machines may be off, after a submit that was killed or an engine that was restarted; they
@@ -108,10 +114,16 @@ class Submitting(Labs):
             with ssh.connect(endpoint, deadline=REACH_SECONDS) as link:
                 return changes.ask(link, host.since, volumes)
         except (Unreachable, ssh.CommandTimeout):
-            return changes.Told()  # the engine still has its files
+            return changes.Told(silent=True)  # the engine still has its files
 
     def _start_again(self, bringer: Bringer, host: HostRecord) -> None:
-        self.runtime.start(host.container)
+        try:
+            self.runtime.start(host.container)
+        except NoAnswer:
+            raise
+        except EngineError as error:  # a learner can make it impossible: it is handed in as it is
+            self.progress(f"{host.host} does not start again: {error.message}")
+            return
         endpoint = topology.grader_endpoint(host, bringer.files.grader_key)
         with (
             suppress(Unreachable, ssh.CommandTimeout),  # a learner can make it impossible
@@ -176,7 +188,12 @@ class Submitting(Labs):
         return last.body_as(Grade) if last and last.at > max(begun, default=0.0) else None
 
     def _described(
-        self, row: AttemptRow, file: Path, manifest: Manifest, indexes: list[HostIndex]
+        self,
+        row: AttemptRow,
+        file: Path,
+        manifest: Manifest,
+        indexes: list[HostIndex],
+        silent: list[str],
     ) -> Submitted:
         grade = manifest.grade
         return Submitted(
@@ -199,7 +216,7 @@ class Submitting(Labs):
             note=manifest.note is not None,
             hints=len(manifest.hints),
             left_out=[f"{index.host}: {line}" for index in indexes for line in index.left_out],
-            warnings=list(self._warnings(row, file, manifest)),
+            warnings=[*map(SILENT.format, silent), *self._warnings(row, file, manifest)],
         )
 
     def _warnings(self, row: AttemptRow, file: Path, manifest: Manifest) -> Iterator[str]:

@@ -18,10 +18,21 @@ if TYPE_CHECKING:
     from sandbox.scenarios import Loaded
     from sandbox.variants.drawing import Drawing
 
-__all__ = ["Values", "Variant", "draw", "dump", "new_seed", "parse", "rng"]
+__all__ = [
+    "Values",
+    "Variant",
+    "draw",
+    "dump",
+    "is_seed",
+    "new_seed",
+    "parse",
+    "require_seed",
+    "rng",
+]
 
 _SEED_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _HIDDEN = "••••"
+_LONGEST_SEED = 200  # characters that a submission carries
 _SHORTEST = 4  # a shorter secret value would blot out half of an innocent text
 _MATERIAL = ("private", "key")  # of key pairs and certificates: secret whatever the author says
 
@@ -99,6 +110,21 @@ def _words(value: Any) -> Iterator[str]:
 def new_seed() -> str:
     """Eight characters that nobody can guess: 40 bits."""
     return "".join(secrets.choice(_SEED_ALPHABET) for _ in range(8))
+
+
+def is_seed(text: str) -> bool:
+    """Whether a submission can carry it and every report can show it."""
+    return bool(text.strip()) and text.isprintable() and len(text) <= _LONGEST_SEED
+
+
+def require_seed(text: str) -> str:
+    """The seed that somebody chose. UsageError when it is none."""
+    if not is_seed(text):
+        raise UsageError(
+            "the seed is empty, too long, or holds what cannot be printed",
+            hint=f"at most {_LONGEST_SEED} letters, digits, signs and blanks",
+        )
+    return text
 
 
 def rng(seed: str, scenario: str, name: str) -> Drbg:

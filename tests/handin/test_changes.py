@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sandbox.errors import Refused, UsageError
@@ -15,7 +16,8 @@ from sandbox.handin import changes, laying, listing, reading
 from sandbox.handin.acl import Acls, encode, is_valid, parse
 from sandbox.handin.changes import Packer, Told
 from sandbox.handin.shapes import LIMITS, HostIndex
-from tests.handin.conftest import TarRuntime
+from sandbox.models import Volume
+from tests.handin.conftest import TarRuntime, item
 
 TYPES = {
     "file": tarfile.REGTYPE,
@@ -214,6 +216,8 @@ def test_volumes_are_packed_whole(tmp_path: Path) -> None:
         "home/intern/.cache/pip/x",
         "home/intern/.vscode-server/bin/x",
         "home/intern/.cursor-server/x",
+        "home/intern/.zed_server/zed-remote-server",
+        "home/intern/.local/share/zed/server_state/x",
         "root/.npm/_cacache/x",
         "var/tmp/systemd-private-ab12-x.service-q/tmp",
     ],
@@ -274,7 +278,44 @@ def test_a_volume_that_is_a_link_is_refused(tmp_path: Path) -> None:
     packed = pack(tmp_path, {**IMAGE, "srv": ("link", "/etc")})
 
     with pytest.raises(Refused, match="disk of its own"):
-        laying.check_against_image(packed.index, packed.image, ["/srv"])
+        laying.check_against_image(packed.index, packed.image, [Volume(path="/srv", size="1m")])
+
+
+DISK = Volume(path="/srv/disk", size="16k", inodes=3)
+NOT_HERE = {
+    "below a file": ([item("/etc/hosts/x")], "lies below /etc/hosts, which is a file here"),
+    "far below a file": ([item("/etc/hosts/x/y", "folder")], "lies below /etc/hosts"),
+    "below a link": ([item("/bin/x", "link", target="y")], "lies below /bin, which is a link here"),
+    "a disk below a file": ([item("/srv")], "/srv/disk is a disk of its own, and /srv is no file"),
+    "more than a disk holds": ([item("/srv/disk/x", size=16385)], "more than fits"),
+    "more files than a disk holds": ([item(f"/srv/disk/{n}") for n in range(4)], "more than fits"),
+    "a hard link to another disk": (
+        [item("/srv/disk/a", "same", target="/etc/hosts")],
+        "a file of another disk",
+    ),
+}
+
+
+@pytest.mark.parametrize(("items", "why"), NOT_HERE.values(), ids=NOT_HERE)
+def test_what_the_engine_could_not_lay_is_refused(
+    tmp_path: Path, items: list[dict[str, Any]], why: str
+) -> None:
+    runtime: Any = TarRuntime(b"", tar(IMAGE))
+    image = listing.of_image(runtime, "base:1", tmp_path)
+    index = msgspec.convert({"host": "desk", "items": items}, HostIndex)
+    reading.check_index(index, sum(one.size for one in index.items))
+
+    with pytest.raises(Refused, match=why):
+        laying.check_against_image(index, image, [DISK])
+
+
+def test_what_a_disk_holds_and_what_took_the_place_of_a_file_can_be_laid(tmp_path: Path) -> None:
+    full = [item("/srv/disk/a", size=8192), item("/srv/disk/b", size=8192)]
+    changed = [item("/etc/hosts", "folder"), item("/etc/hosts/x")]
+    index = msgspec.convert({"host": "desk", "items": [*full, *changed]}, HostIndex)
+    runtime: Any = TarRuntime(b"", tar(IMAGE))
+
+    laying.check_against_image(index, listing.of_image(runtime, "base:1", tmp_path), [DISK])
 
 
 GETFACL = """\

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sandbox import variants
 from sandbox.errors import Refused
 from sandbox.handin import reading
 from sandbox.handin.shapes import LIMITS
@@ -62,7 +63,7 @@ PATHS = {
     "run": ("/run/x", "not the learner's"),
     "tmp": ("/tmp/x", "not the learner's"),
     "long name": ("/etc/" + "x" * 256, "too long"),
-    "long path": ("/x" * 2100, "too long"),
+    "long path": ("/x" * 2048, "too long"),
 }
 
 
@@ -77,6 +78,7 @@ def test_a_path_that_no_learner_changes_is_refused(
         reading.read(file)
 
 
+OWN = ["user::rw-", "group::r--", "other::---"]
 ITEMS: dict[str, tuple[list[dict[str, Any]], str]] = {
     "twice": ([item("/etc/a"), item("/etc/a", "folder")], "twice"),
     "below a link": ([item("/etc/a", "link", target="/proc"), item("/etc/a/b")], "lies below"),
@@ -89,6 +91,7 @@ ITEMS: dict[str, tuple[list[dict[str, Any]], str]] = {
     "a file that leads somewhere": ([item("/etc/a", target="/etc/b")], "leads somewhere"),
     "a link with a size": ([item("/etc/a", "link", target="/b", size=3)], "no file has"),
     "a zero byte in a link": ([item("/etc/a", "link", target="a\0b")], "no path"),
+    "a long link": ([item("/etc/a", "link", target="é" * 2048)], "no path"),
     "hard link upwards": ([item("/etc/a", "same", target="/etc/../b")], "elsewhere"),
     "hard link to our tools": (
         [item("/etc/a", "same", target="/opt/internbox/boot/hostkey")],
@@ -108,6 +111,14 @@ ITEMS: dict[str, tuple[list[dict[str, Any]], str]] = {
     "negative size": ([item("/etc/a", size=-1), item("/etc/b", size=1)], "no file has"),
     "far future": ([item("/etc/a", mtime=1 << 40)], "no file has"),
     "no access list": ([item("/etc/a", acl=["user:0:rwx"])], "access list"),
+    "an access list for nobody": (
+        [item("/etc/a", acl=["user:4294967295:r--", *OWN, "mask::r--"])],
+        "access list",
+    ),
+    "a very long access list": (
+        [item("/etc/a", acl=[*(f"user:{n}:r--" for n in range(200)), *OWN, "mask::r--"])],
+        "access list",
+    ),
     "access list of a link": (
         [item("/etc/a", "link", target="b", acl=["user::rwx", "group::r-x", "other::---"])],
         "a link with",
@@ -117,7 +128,19 @@ ITEMS: dict[str, tuple[list[dict[str, Any]], str]] = {
         "folder's access list",
     ),
     "capability": ([item("/etc/a", capability="zz")], "capabilities"),
-    "capability of a folder": ([item("/etc/a", "folder", capability="00")], "capabilities"),
+    "half a capability": ([item("/etc/a", capability="00")], "capabilities"),
+    "a capability of a form that is not": (
+        [item("/etc/a", capability="01000009" + 32 * "0")],
+        "capabilities",
+    ),
+    "a capability of nobody's root": (
+        [item("/etc/a", capability="01000003" + 32 * "0" + "ffffffff")],
+        "capabilities",
+    ),
+    "capability of a folder": (
+        [item("/etc/a", "folder", capability="01000002" + 32 * "0")],
+        "capabilities",
+    ),
     "unknown key": ([item("/etc/a", device=5)], "not a list of files"),
     "a list of text": ([{"path": 5}], "not a list of files"),
     "longer than its content": ([item("/etc/a", size=7)], "not as long as they say"),
@@ -152,7 +175,9 @@ MANIFESTS: dict[str, tuple[dict[str, Any], str]] = {
         "two parts",
     ),
     "a seed of blanks": ({"seed": " "}, "no seed"),
-    "a long seed": ({"seed": "x" * 150}, "no seed"),
+    "a long seed": ({"seed": "x" * 201}, "not one"),
+    "a seed that turns the line round": ({"seed": "a\u202eb"}, "no seed"),
+    "a seed that drives a terminal": ({"seed": "\x1b[2J"}, "no seed"),
     "a very long name": ({"learner": "x" * 10_000}, "not one"),
     "no anchor": ({"anchor": "yesterday"}, "no moment"),
     "a naive anchor": ({"anchor": "2026-03-04T09:30:00"}, "says that it was started"),
@@ -167,6 +192,12 @@ MANIFESTS: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_manifest_that_is_none_is_refused(make: Maker, changes: dict[str, Any], why: str) -> None:
     with pytest.raises(Refused, match=why):
         reading.read(make(manifest=changes))
+
+
+@pytest.mark.parametrize("seed", ["Week 3", "école", "school/anna", "x" * 200])
+def test_a_seed_that_a_start_takes_is_read(make: Maker, seed: str) -> None:
+    assert variants.require_seed(seed) == seed
+    assert reading.read(make(manifest={"seed": seed})).manifest.seed == seed
 
 
 def test_a_part_that_was_changed_is_refused(make: Maker) -> None:

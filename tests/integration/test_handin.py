@@ -167,6 +167,27 @@ def test_a_changed_tool_is_tampering_in_a_regrade_too(labs: Both, tmp_path: Path
     assert again.tampered == ["/usr/bin/date"]
 
 
+def test_a_machine_that_the_learner_ruined_failed_and_is_not_left_ungraded(
+    labs: Both, tmp_path: Path
+) -> None:
+    """It neither starts again here nor there; the door through which it is asked is shut, too."""
+    worked = begun(labs)
+    attempt = worked.attempt
+    worked.mend()
+    killer = "while :; do pkill -9 -x dropbear; pkill -9 -x machine; sleep 0.02; done"
+    worked.run(f"rm /etc/hosts; mkdir /etc/hosts; systemd-run --quiet bash -c {killer!r}")
+    file = tmp_path / "x.ibz"
+    told = labs.submit(attempt, out=file)
+    labs.stop([attempt])
+
+    again = labs.regrade(reading.read(file))
+
+    assert [line for line in told.warnings if line.startswith("desk did not say what changed")]
+    assert (again.outcome, again.score) == ("failed", 0)
+    assert set(again.lost) == {"desk"}
+    assert owned(labs) == []
+
+
 def test_a_batch_that_is_killed_leaves_nothing_and_goes_on(
     internbox: Internbox, labs: Both, solved: Path, tmp_path: Path
 ) -> None:

@@ -95,15 +95,16 @@ class CommandTimeout(MachineError):
 
 
 class Stranger(Unreachable):
-    """Another server answers than the one whose host key was pinned."""
+    """Another server answers than the one whose host key was pinned; `host_key` is its own."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, host_key: str = "") -> None:
         super().__init__(
             f"another SSH server than {endpoint.host}'s answers at "
             f"{endpoint.connect}:{endpoint.port}: its host key is not ours",
             host=endpoint.host,
             hint=f"internbox console {endpoint.host}",
         )
+        self.host_key = host_key
 
 
 class _Wake(threading.Event):
@@ -365,9 +366,9 @@ def _handshake(endpoint: Endpoint, timeout: float) -> paramiko.Transport:
         options.key_types = ("ssh-ed25519",)
         options.kex = ("curve25519-sha256@libssh.org",)
         transport.start_client(timeout=timeout)
-        if not _is_ours(transport, endpoint):
+        if (offered := _host_key(transport)) != endpoint.host_key.split()[:2]:
             transport.close()
-            raise Stranger(endpoint)
+            raise Stranger(endpoint, " ".join(offered))
         transport.auth_publickey(endpoint.user, _private_key(endpoint.key))
     except link_errors() as error:
         if transport:
@@ -389,9 +390,9 @@ def _dial(endpoint: Endpoint, timeout: float) -> socket.socket:
     return link
 
 
-def _is_ours(transport: paramiko.Transport, endpoint: Endpoint) -> bool:
+def _host_key(transport: paramiko.Transport) -> list[str]:
     given = transport.get_remote_server_key()
-    return [given.get_name(), given.get_base64()] == endpoint.host_key.split()[:2]
+    return [given.get_name(), given.get_base64()]
 
 
 @lru_cache(maxsize=64)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sandbox import ssh
-from sandbox.errors import InternboxError, MachineError, Unreachable
+from sandbox import ssh, topology
+from sandbox.errors import EngineError, InternboxError, MachineError, Unreachable
 from sandbox.grading import safe
 from sandbox.grading.runs import StepFailure
 from sandbox.running import playbooks
 from sandbox.running.plan import Action, Copy, Pause, Playbook, Reboot, Script
 from sandbox.steps import StepFailed, Steps
 
-LAST_LOGIN_SECONDS = 10.0
+LAST_LOGIN_SECONDS = 30.0  # a slow host is not a shut one
+ONCE_MORE_SECONDS = 10.0
+PAUSE_SECONDS = 0.5
 LOCKED_OUT = (
     "{host} lets nobody in over SSH any more, which it did before the fix: "
     "the one whose machine it is can no longer work on it"
+)
+NO_CONTROL = (
+    "{hosts} cannot be logged in to, and the control does not answer either: this says nothing "
+    "about the fix, so nothing was graded"
 )
 
 
@@ -39,7 +47,8 @@ class Applier:
     progress: Callable[[str], None]
 
     def apply(self, actions: tuple[Action, ...]) -> Applied:
-        """All in order. Whatever is wrong with a step is in the answer, never raised."""
+        """All in order. Whatever is wrong with a step is in the answer, never raised; EngineError
+        when a machine cannot be reached, nor the control."""
         applied = Applied()
         self.steps.settle()
         for action in actions:
@@ -52,7 +61,10 @@ class Applier:
             except (ssh.CommandTimeout, playbooks.PlaybookTimeout) as error:
                 why = f"did not end within {self.steps.seconds:.0f} seconds"
                 applied.failed = self._failure(action, why, _said(error))
+            except ssh.Stranger as error:
+                applied.failed = self._failure(action, f"could not begin: {error.message}")
             except Unreachable:
+                self._require_control([action.host])
                 why = _unreachable(action, action.host in applied.let_in)
                 applied.failed = self._failure(action, why)
             except MachineError as error:
@@ -127,21 +139,59 @@ class Applier:
             output=redact(safe.text(output.strip(), limit=4000)),
         )
 
-    def locked_out(self, hosts: set[str]) -> dict[str, str]:
+    def locked_out(self, hosts: Collection[str]) -> dict[str, str]:
         """Those of `hosts` that let nobody in any more, though the grader is; and what that means.
 
-        To be asked after the grade: the reboot is over then.
+        To be asked after the grade: the reboot is over then. EngineError when the control does not
+        answer either: then it may well be the engine that lets nobody in.
         """
-        return {
-            host: LOCKED_OUT.format(host=host) for host in sorted(hosts) if not self._lets_in(host)
-        }
+        shut = self._shut(sorted(hosts), LAST_LOGIN_SECONDS)
+        if shut:
+            self._require_control(shut)
+            shut = self._shut(shut, ONCE_MORE_SECONDS)  # now that the engine is known to answer
+        return {host: LOCKED_OUT.format(host=host) for host in shut}
 
-    def _lets_in(self, host: str) -> bool:
+    def _shut(self, hosts: list[str], seconds: float) -> list[str]:
+        answers = topology.in_parallel(lambda host: self._lets_in(host, seconds), hosts)
+        return [host for host, open_ in zip(hosts, answers, strict=True) if not open_]
+
+    def _lets_in(self, host: str, seconds: float) -> bool:
+        """Tried for so long: whether the learner's key opens the machine, and a shell answers."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            with suppress(InternboxError, TimeoutError), self._log_in(host, left) as link:
+                if link.run("echo in", timeout=left).stdout.endswith("in\n"):
+                    return True
+            time.sleep(PAUSE_SECONDS)
+        return False
+
+    def _log_in(self, host: str, seconds: float) -> ssh.Connection:
+        """With whatever host key: new ones are the fix's own doing. A colleague is warned of them,
+        and gets in."""
+        bringer, record = self.steps.bringer, self.steps.record
+        endpoint = topology.learner_endpoint(record.hosts[host], bringer.files.learner_key)
         try:
-            with self.steps.log_in(host, seconds=LAST_LOGIN_SECONDS) as link:
-                return link.run("echo in", timeout=LAST_LOGIN_SECONDS).stdout.endswith("in\n")
-        except (InternboxError, TimeoutError):
-            return False
+            return ssh.connect(endpoint, deadline=seconds)
+        except ssh.Stranger as error:
+            return ssh.connect(
+                dataclasses.replace(endpoint, host_key=error.host_key), deadline=seconds
+            )
+
+    def _require_control(self, hosts: list[str]) -> None:
+        """EngineError unless the engine has all of `hosts`, and a machine that is started just for
+        this question answers on it: only then is their silence the fix's doing."""
+        bringer, record = self.steps.bringer, self.steps.record
+        runtime = bringer.runtime
+        found = runtime.machines(bringer.attempt)
+        there = {one.id for one in found if one.state != "asleep"}
+        there -= runtime.cut_off(bringer.attempt)
+        answers = False
+        with suppress(InternboxError):
+            answers = bringer.probe(record)
+        if not (answers and all(record.hosts[host].container in there for host in hosts)):
+            raise EngineError(
+                NO_CONTROL.format(hosts=", ".join(hosts)), hint="internbox doctor, then run again"
+            )
 
 
 def _said(error: ssh.CommandTimeout | playbooks.PlaybookTimeout) -> str:

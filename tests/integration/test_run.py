@@ -146,6 +146,14 @@ def test_a_fix_that_locks_everybody_out_failed_and_is_not_ungraded(pipeline: Pip
     assert report["ungraded"] == []
 
 
+def test_a_fix_that_makes_new_host_keys_locks_nobody_out(pipeline: Pipeline) -> None:
+    anew = "sudo rm /etc/ssh/ssh_host_*\nsudo ssh-keygen -A\nsudo systemctl try-restart ssh\n"
+    pipeline.write("desk.sh", MEND + anew)
+
+    [run] = pipeline(FIRST_DAY, "--fix", "desk=desk.sh")["runs"]
+    assert (run["outcome"], run["lost"]) == ("passed", {})
+
+
 def test_a_script_may_reboot_its_machine(pipeline: Pipeline) -> None:
     pipeline.write("1-desk.sh", MEND + "sudo systemctl reboot\n")
     pipeline.write("2-desk.sh", "#!/bin/sh\nsystemctl is-system-running\n")

@@ -115,7 +115,8 @@ def run(
 
     Everything about the fixes is checked before a machine starts. A step that fails ends its
     fix; the grade says what that is worth. Exit code 0: every score reaches --pass; 1: one does
-    not; 3: one could not be graded.
+    not; 2: a fix is none that a machine could run, which the reports say, while the others are
+    graded; 3: one could not be graded.
     """
     from sandbox import running, variants
 

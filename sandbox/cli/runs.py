@@ -58,6 +58,8 @@ def _ungraded(out: Output, one: Ungraded) -> None:
 
 def next_command(result: RunReport) -> tuple[str, str]:
     """What helps most now, and why."""
+    if result.exit_code == 2:
+        return "internbox run --help", "what a fix may be"
     if result.ungraded:
         return "internbox doctor", "then the same run again"
     for one in result.runs:

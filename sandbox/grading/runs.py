@@ -41,13 +41,15 @@ class RunGrade(Grade, frozen=True, kw_only=True):
 
 
 class Ungraded(Struct, frozen=True, kw_only=True):
-    """A scenario of which nothing can be said: the engine, the image or the grader is at fault."""
+    """A scenario of which nothing can be said: the engine, the image or the grader is at fault, or
+    the fix is none that a machine could run."""
 
     scenario: str
     seed: str
     message: str
     hint: str = ""
     fix: str = ""
+    wrong_fix: bool = False  # nothing was started: its author has to mend it first
 
 
 class RunReport(Struct, frozen=True, kw_only=True):
@@ -79,8 +81,10 @@ class RunReport(Struct, frozen=True, kw_only=True):
 
     @property
     def exit_code(self) -> int:
-        """0: ok, 1: one is below, 3: one could not be graded."""
-        return 3 if self.ungraded else 0 if self.ok else 1
+        """0: ok, 1: one is below, 2: one's fix is wrong, 3: one could not be graded."""
+        if self.ungraded:
+            return 2 if all(one.wrong_fix for one in self.ungraded) else 3
+        return 0 if self.ok else 1
 
 
 def locked_out(grade: Grade, hosts: dict[str, str]) -> Grade:

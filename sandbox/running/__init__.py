@@ -77,7 +77,8 @@ class Run:
         """The results by scenario. Its threads are never waited for after an interrupt."""
         results: dict[str, Result] = {}
         for plan in self.plans:
-            if lacking := self._images(plan):
+            lacking = _ungraded(plan, plan.wrong) if plan.wrong else self._images(plan)
+            if lacking:
                 results[plan.scenario] = lacking
         todo = [plan for plan in self.plans if plan.scenario not in results]
         waiting: SimpleQueue[Plan] = SimpleQueue()
@@ -218,6 +219,7 @@ def _ungraded(plan: Plan, error: InternboxError) -> Ungraded:
         message=safe.text(error.message),
         hint=error.hint,
         fix=plan.fix.shown,
+        wrong_fix=error is plan.wrong,
     )
 
 

@@ -27,6 +27,19 @@ ATTRIBUTES = (
 )
 
 
+class WrongFix(UsageError):
+    """A fix that no machine could run, whoever calls for it; `file` is what reports point to."""
+
+    file = ""
+
+    @classmethod
+    def of(cls, error: UsageError, file: str) -> WrongFix:
+        """The same for a file of a fix; what is one already keeps its own."""
+        found = error if isinstance(error, cls) else cls(error.message, hint=error.hint)
+        found.file = found.file or file
+        return found
+
+
 @dataclass(frozen=True)
 class Source:
     """The folder that a fix lies in. Nothing outside of it is read, whatever links say.
@@ -51,7 +64,7 @@ class Source:
         return _decoded(_bytes(self.file(name), self.name(name)), self.name(name))
 
     def program(self, name: str | Path) -> Program:
-        """A script, with what runs it. UsageError names the line that no shell would understand."""
+        """A script, with what runs it. WrongFix names the line that no shell would understand."""
         shown = self.name(name)
         data = _bytes(self.file(name), shown)
         suffix = Path(name).suffix.lower()
@@ -61,7 +74,7 @@ class Source:
         elif suffix in INTERPRETERS:
             command = INTERPRETERS[suffix]
         else:
-            raise UsageError(
+            raise WrongFix(
                 f"{shown}: what runs it? It has no #! line, and its name does not say",
                 hint="begin it with #!/bin/bash, or name it .sh, .py, .ps1 or .yml",
             )
@@ -82,7 +95,7 @@ class Source:
                 if data.startswith(b"#!") or path.suffix in (".sh", ".bash"):
                     _require_readable(data, self.name(Path(name) / inner), path.suffix.lower())
                 if (total := total + len(data)) > FOLDER_BYTES:
-                    raise UsageError(
+                    raise WrongFix(
                         f"{self.name(name)}: more than {FOLDER_BYTES // 1_000_000} MB",
                         hint="copy only what the fix needs",
                     )
@@ -103,7 +116,7 @@ class Source:
     def _inside(self, name: str | Path) -> Path:
         path = (self.folder / name).resolve()
         if not path.is_relative_to(self.folder.resolve()):
-            raise UsageError(
+            raise WrongFix(
                 f"{self.name(name)}: leads out of {self.shown}",
                 hint="a fix consists of files of its own folder; put a copy there",
             )
@@ -115,9 +128,9 @@ def _bytes(path: Path, shown: str) -> bytes:
         with path.open("rb") as file:
             data = file.read(FOLDER_BYTES + 1)
     except OSError as error:
-        raise UsageError(f"{shown}: cannot be read: {error.strerror}") from None
+        raise WrongFix(f"{shown}: cannot be read: {error.strerror}") from None
     if len(data) > FOLDER_BYTES:
-        raise UsageError(f"{shown}: more than {FOLDER_BYTES // 1_000_000} MB")
+        raise WrongFix(f"{shown}: more than {FOLDER_BYTES // 1_000_000} MB")
     return data
 
 
@@ -125,23 +138,23 @@ def _decoded(data: bytes, shown: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(
+        raise WrongFix(
             f"{shown}: not UTF-8 at byte {error.start}", hint="save it as UTF-8"
         ) from None
 
 
 def _require_readable(data: bytes, shown: str, suffix: str) -> None:
-    """UsageError for what an editor on Windows makes of a script, and Linux cannot run."""
+    """WrongFix for what an editor on Windows makes of a script, and Linux cannot run."""
     if len(data) > SCRIPT_BYTES:
-        raise UsageError(
+        raise WrongFix(
             f"{shown}: a script of more than {SCRIPT_BYTES // 1_000_000} MB",
             hint="put data into a folder, which is copied: --fix HOST=FOLDER",
         )
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UsageError(f"{shown}: saved as UTF-16", hint="save it as UTF-8 without BOM")
+        raise WrongFix(f"{shown}: saved as UTF-16", hint="save it as UTF-8 without BOM")
     bare = data.removeprefix(b"\xef\xbb\xbf")
     if bare != data and (bare.startswith(b"#!") or suffix in (".sh", ".bash")):
-        raise UsageError(
+        raise WrongFix(
             f"{shown}:1: begins with a byte order mark, so its first line is not understood",
             hint="save it as UTF-8 without BOM",
         )
@@ -150,7 +163,7 @@ def _require_readable(data: bytes, shown: str, suffix: str) -> None:
     lines = [first, *rest] if is_shell else [first] if first.startswith(b"#!") else []
     for number, line in enumerate(lines, 1):
         if line.endswith(b"\r"):
-            raise UsageError(
+            raise WrongFix(
                 f"{shown}:{number}: the line ends in CRLF, as on Windows: Linux takes the CR for a "
                 "part of the command",
                 hint=ATTRIBUTES,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from sandbox.errors import UsageError
 from sandbox.scenarios import Loaded
 from sandbox.steps import Program
 
@@ -77,11 +78,12 @@ class Fix:
 
 @dataclass(frozen=True)
 class Plan:
-    """One scenario of a run."""
+    """One scenario of a run. `wrong` is why its fix cannot be run; then `fix` is empty."""
 
     loaded: Loaded
     seed: str
     fix: Fix
+    wrong: UsageError | None = None
 
     @property
     def scenario(self) -> str:

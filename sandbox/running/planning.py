@@ -1,17 +1,19 @@
-"""From what somebody asked for to what will be done; everything wrong with it is said here."""
+"""From what somebody asked for to what will be done; everything wrong with it is found here."""
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sandbox.errors import UsageError, near
 from sandbox.models import Solution, Step
 from sandbox.programs import WORKSPACES
-from sandbox.running.fixes import PLAYBOOKS, Source
+from sandbox.running.fixes import PLAYBOOKS, Source, WrongFix
 from sandbox.running.plan import (
     EVERY_HOST,
     Action,
@@ -30,7 +32,7 @@ LONGEST_PAUSE = 600.0  # seconds; a fix that waits for longer waits for nothing
 NOTE = "note.md"
 SOLUTION = "solution.toml"
 IGNORED = re.compile(r"\..*|.*~|README.*|LICENSE.*", re.IGNORECASE)
-ORDER = re.compile(r"^\d+[-_. ]")
+ORDER = re.compile(r"^(\d+)[-_. ]")
 FALLBACK = "fix"  # in a folder of fixes: the host that learners land on
 
 
@@ -47,24 +49,32 @@ class Wanted:
 
 
 def plans(loaded: Sequence[Loaded], wanted: Wanted, *, seed: str) -> list[Plan]:
-    """One for each scenario. UsageError names what is wrong with a fix, and the cure."""
+    """One for each scenario. UsageError names what is wrong with the call, and the cure; what is
+    wrong with a fix is its plan's, and takes no other with it."""
     given = _given(loaded, wanted)
     notes = _notes(loaded, wanted)
-    found: dict[str, Fix | None] = {}
-    for one in loaded:
-        if given[one.id]:
-            found[one.id] = _from_options(one, given[one.id], wanted)
-        else:
-            found[one.id] = _from_folder(one, wanted) if wanted.folder else None
-    missing = [name for name, fix in found.items() if fix is None or not fix.actions]
+    made = [_plan(one, given[one.id], notes.get(one.id), wanted, seed) for one in loaded]
+    missing = [plan.scenario for plan in made if not (plan.fix.actions or plan.wrong)]
     if missing and not wanted.untouched:
         raise _no_fix(missing, wanted)
-    made = []
-    for one in loaded:
-        fix = found[one.id] or Fix()
-        note = notes.get(one.id, fix.note)
-        made.append(Plan(one, seed, Fix(fix.actions, note, fix.shown)))
     return made
+
+
+def _plan(
+    loaded: Loaded,
+    given: Sequence[tuple[str, str]],
+    note: str | None,
+    wanted: Wanted,
+    seed: str,
+) -> Plan:
+    try:
+        if given:
+            fix = _from_options(loaded, given, wanted)
+        else:
+            fix = (_from_folder(loaded, wanted) if wanted.folder else None) or Fix()
+    except WrongFix as error:
+        return Plan(loaded, seed, Fix(shown=error.file), wrong=error)
+    return Plan(loaded, seed, replace(fix, note=fix.note if note is None else note))
 
 
 def _no_fix(missing: Sequence[str], wanted: Wanted) -> UsageError:
@@ -155,8 +165,11 @@ def _from_options(loaded: Loaded, given: Sequence[tuple[str, str]], wanted: Want
             actions.append(Reboot(_host(loaded, host, f"--fix {host}={what}")))
             continue
         source, inner = _source(Path(what), wanted.here)
-        for action in _actions(loaded, host, source, inner, wanted):
-            (copies if isinstance(action, Copy) else actions).append(action)
+        try:
+            for action in _actions(loaded, host, source, inner, wanted):
+                (copies if isinstance(action, Copy) else actions).append(action)
+        except WrongFix as error:
+            raise WrongFix.of(error, source.name(inner)) from None
         files.append(source.name(inner))
     return Fix((*copies, *actions), None, files[0] if files else "")
 
@@ -225,23 +238,42 @@ def _from_folder(loaded: Loaded, wanted: Wanted) -> Fix | None:
 
 
 def _read_folder(loaded: Loaded, source: Source, wanted: Wanted) -> Fix:
+    """WrongFix for whatever is wrong with it: the call only named the folder of all."""
     if (source.folder / SOLUTION).exists():
-        return _from_solution(loaded, source)
-    note = source.text(NOTE) if (source.folder / NOTE).is_file() else None
+        with _blamed(source, SOLUTION):
+            return _from_solution(loaded, source)
+    with _blamed(source, NOTE):
+        note = source.text(NOTE) if (source.folder / NOTE).is_file() else None
     copies: list[Action] = []
     actions: list[Action] = []
     files = []
-    for path in sorted(source.folder.iterdir()):
+    for path in sorted(source.folder.iterdir(), key=_place):
         if IGNORED.fullmatch(path.name) or path.name == NOTE:
             continue
-        host = _named(loaded, path, source)
-        if path.suffix == ".reboot":
-            actions.append(Reboot(host))
-            continue
-        for action in _actions(loaded, host, source, Path(path.name), wanted):
-            (copies if isinstance(action, Copy) else actions).append(action)
+        with _blamed(source, path.name):
+            host = _named(loaded, path, source)
+            if path.suffix == ".reboot":
+                actions.append(Reboot(host))
+                continue
+            for action in _actions(loaded, host, source, Path(path.name), wanted):
+                (copies if isinstance(action, Copy) else actions).append(action)
         files += [source.name(path.name)] if path.is_file() else []
     return Fix((*copies, *actions), note, files[0] if files else "")
+
+
+@contextmanager
+def _blamed(source: Source, name: str) -> Iterator[None]:
+    """Whatever is wrong is this file's mistake."""
+    try:
+        yield
+    except UsageError as error:
+        raise WrongFix.of(error, source.name(name)) from None
+
+
+def _place(path: Path) -> tuple[float, str]:
+    """By number, 2- before 10-; what has none comes last, by name."""
+    order = ORDER.match(path.name)
+    return float(order[1]) if order else math.inf, path.name
 
 
 def _named(loaded: Loaded, path: Path, source: Source) -> str:

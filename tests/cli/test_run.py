@@ -88,6 +88,19 @@ def test_a_wrong_fix_is_2_before_anything_begins(call: Call, ran: Any) -> None:
     assert ran() == []
 
 
+def test_a_fix_that_no_machine_could_run_is_2_with_a_report(
+    call: Call, labs: Any, ran: Any
+) -> None:
+    labs.results = [
+        Ungraded(scenario="linux/first-day", seed="abc", message="it ends in CRLF", wrong_fix=True)
+    ]
+    answer = call(*RUN)
+
+    assert answer.code == 2
+    assert "it ends in CRLF" in answer.out
+    assert "next: internbox run --help" in answer.err
+
+
 def test_the_step_that_failed_is_named_with_its_output(call: Call, labs: Any, ran: Any) -> None:
     step = StepFailure(step="fix.sh", host="desk", exit_code=3, why="ended with 3", output="no!")
     labs.results = [done(grade(scenario="linux/first-day"), step)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sandbox.errors import ContentError, UsageError
-from sandbox.running.plan import Action, Copy, Pause, Reboot, Script
+from sandbox.errors import UsageError
+from sandbox.running.plan import Action, Copy, Fix, Pause, Reboot, Script
 
 
 def described(actions: tuple[Action, ...]) -> list[tuple[str, str, str]]:
@@ -179,9 +180,49 @@ def test_a_file_that_names_no_host_is_not_passed_over(
 ) -> None:
     write("fixes/first-day/dsek.sh")
 
-    with pytest.raises(UsageError, match=r"dsek\.sh: is for which machine") as caught:
-        plans(first_day, folder=Path("fixes"))
-    assert "linux/first-day has desk" in caught.value.hint
+    [plan] = plans(first_day, folder=Path("fixes"))
+
+    assert plan.wrong
+    assert re.search(r"dsek\.sh: is for which machine", plan.wrong.message)
+    assert "linux/first-day has desk" in plan.wrong.hint
+    assert plan.fix == Fix(shown="fixes/first-day/dsek.sh")
+
+
+def test_what_is_wrong_with_one_fix_takes_no_other_with_it(
+    plans: Any, write: Any, first_day: Any, subnet: Any
+) -> None:
+    write("fixes/first-day/desk.sh", "true\r\n")
+    write("fixes/wrong-subnet/router.sh")
+    wrong, right = plans(first_day, subnet, folder=Path("fixes"))
+
+    assert "desk.sh:1: the line ends in CRLF" in wrong.wrong.message
+    assert (wrong.fix.shown, wrong.fix.actions) == ("fixes/first-day/desk.sh", ())
+    assert right.wrong is None
+    assert described(right.fix.actions) == [("Script", "router", "router.sh")]
+
+
+def test_a_script_that_no_machine_could_run_is_the_fixs_mistake_wherever_it_was_named(
+    plans: Any, write: Any, first_day: Any
+) -> None:
+    write("a.sh", "true\r\n")
+    [plan] = plans(first_day, fixes=["desk=a.sh"])
+
+    assert "CRLF" in plan.wrong.message
+    assert plan.fix.shown == "a.sh"
+
+
+def test_scripts_run_in_the_order_of_their_numbers(plans: Any, write: Any, subnet: Any) -> None:
+    for name in ("10-router.sh", "2-router.sh", "2-desk-pc.sh", "desk-pc.sh", "010-desk-pc.sh"):
+        write(f"fixes/wrong-subnet/{name}")
+    [plan] = plans(subnet, folder=Path("fixes"))
+
+    assert [action.name for action in plan.fix.actions] == [
+        "2-desk-pc.sh",
+        "2-router.sh",
+        "010-desk-pc.sh",
+        "10-router.sh",
+        "desk-pc.sh",
+    ]
 
 
 def test_an_option_wins_over_the_folder(plans: Any, write: Any, first_day: Any) -> None:
@@ -207,9 +248,10 @@ def test_a_folder_behind_a_link_that_leads_out_is_refused(
     (outside / "desk.sh").write_text("true\n")
     (checkout / "fixes").mkdir()
     (checkout / "fixes" / "first-day").symlink_to(outside)
+    [plan] = plans(first_day, folder=Path("fixes"))
 
-    with pytest.raises(UsageError, match="leads out of"):
-        plans(first_day, folder=Path("fixes"))
+    assert plan.wrong
+    assert "leads out of" in plan.wrong.message
 
 
 # --- solution.toml ----------------------------------------------------------------------------
@@ -271,8 +313,11 @@ def test_a_wrong_solution_is_named_by_line(
         write(f"fixes/wrong-subnet/{name}")
     write("../secret.sh")
 
-    with pytest.raises(ContentError, match=said):
-        plans(subnet, folder=Path("fixes"))
+    [plan] = plans(subnet, folder=Path("fixes"))
+
+    assert plan.wrong
+    assert re.search(said, plan.wrong.message)
+    assert plan.fix.shown == "fixes/wrong-subnet/solution.toml"
 
 
 def test_paths_in_reports_are_those_of_the_checkout(

@@ -8,15 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as Xml
 
 import pytest
 
-from sandbox import running
+from sandbox import reports, running
 from sandbox.attempts import Labs
-from sandbox.errors import EngineError, ImageError
+from sandbox.errors import EngineError, ImageError, UsageError
 from sandbox.grading.results import CheckResult, Grade
 from sandbox.grading.runs import RunGrade
 from sandbox.paths import Home
+from sandbox.reports import github
 from sandbox.store import AttemptRow
 
 
@@ -115,6 +117,37 @@ def test_one_that_cannot_be_graded_does_not_take_the_others_with_it(begin: Any) 
     [lacking] = report.ungraded
     assert (lacking.scenario, lacking.message) == ("linux/first-day", "the engine is gone")
     assert report.exit_code == 3
+
+
+def test_a_fix_that_no_machine_could_run_is_reported_and_the_others_are_graded(begin: Any) -> None:
+    def work(labs: Labs, plan: running.Plan) -> RunGrade:
+        return graded(plan.scenario)
+
+    run = begin(work)
+    first, second = run.plans
+    fix = running.Fix(shown="fixes/first-day/desk.sh")
+    wrong = UsageError("desk.sh:1: the line ends in CRLF", hint="have Git keep LF")
+    run.plans = [running.Plan(first.loaded, "abc", fix, wrong), second]
+    report = run.report()
+
+    assert [one.scenario for one in report.runs] == ["network/wrong-subnet"]
+    assert report.exit_code == 2
+    [error] = Xml.fromstring(reports.render_run(report, "junit")).iter("error")
+    assert error.attrib["message"] == "desk.sh:1: the line ends in CRLF"
+    [command] = github.commands(report)
+    assert command.startswith("::error file=fixes/first-day/desk.sh,title=linux/first-day")
+    assert "CRLF" in reports.render_run(report, "markdown")
+
+
+def test_an_engine_at_fault_weighs_more_than_a_wrong_fix(begin: Any) -> None:
+    def work(labs: Labs, plan: running.Plan) -> RunGrade:
+        raise EngineError("the engine is gone")
+
+    run = begin(work)
+    first, second = run.plans
+    run.plans = [running.Plan(first.loaded, "abc", running.Fix(), UsageError("wrong")), second]
+
+    assert run.report().exit_code == 3
 
 
 def test_an_image_that_cannot_be_had_is_known_before_anything_starts(

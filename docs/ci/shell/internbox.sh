@@ -23,7 +23,8 @@ internbox.sh [OPTIONS] CHECKOUT REPORTS SCENARIO…
   -e FOLDER     the environment it is installed in: made if missing, kept, and used again
   -r REGISTRY   images are pulled from there, else built
 
-Exit code 0: all passed; 1: something failed; 2: wrong use; 3: something could not be graded.
+Exit code 0: all passed; 1: something failed; 2: a fix no machine could run, or
+wrong use; 3: something could not be graded.
 END
 }
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,35 @@ def test_a_grade_that_fails_fails_the_job_and_keeps_the_reports(
     assert job.status == 1
     assert job.kept["junit.xml"] == "--junit"
     assert stand_in.options()["--pass"] == "60"
+
+
+def test_a_kept_environment_follows_when_another_edition_is_wanted(
+    stand_in: Any, checkout: Path, tmp_path: Path
+) -> None:
+    stand_in.log.write_text("")
+    newer = tmp_path / "newer" / stand_in.wheel.name
+    newer.parent.mkdir()
+    shutil.copy(stand_in.wheel, newer)
+    with zipfile.ZipFile(newer, "a") as wheel:
+        wheel.writestr("sandbox/newer.py", "")
+    kept = tmp_path / "kept"
+
+    def graded(job_name: str, wheel: Path) -> tuple[bool, int]:
+        """Whether it was by the newer edition, and when that was installed."""
+        environ = {"STAND_IN": str(stand_in.log)}
+        folder = tmp_path / job_name
+        folder.mkdir()
+        job = shell(folder, checkout, ["-i", str(wheel), "-e", str(kept)], BOTH, **environ)
+        assert job.status == 0, job.log
+        (installed,) = kept.glob("lib/python*/site-packages/sandbox")
+        return (installed / "newer.py").exists(), installed.stat().st_mtime_ns
+
+    first, again = graded("first", stand_in.wheel), graded("again", stand_in.wheel)
+    then = graded("then", newer)
+
+    assert first == again
+    assert not first[0]
+    assert then[0]
 
 
 def test_the_signal_of_a_cancelled_job_on_github_reaches_internbox(

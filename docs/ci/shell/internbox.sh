@@ -20,7 +20,8 @@ internbox.sh [OPTIONS] CHECKOUT REPORTS SCENARIO…
   -s SEED       picks the variant (the name of the checkout's folder)
   -p POINTS     the score that every scenario needs for exit code 0 (100)
   -i WANTED     what pip installs (internbox); pin it, for example internbox==0.1.0
-  -e FOLDER     the environment it is installed in: made if missing, kept, and used again
+  -e FOLDER     the environment it is installed in: made if missing, kept, and used again until -i
+                names something else
   -r REGISTRY   images are pulled from there, else built
 
 Exit code 0: all passed; 1: something failed; 2: a fix no machine could run, or
@@ -65,9 +66,14 @@ fi
 mkdir -p "$environment"
 environment=$(cd "$environment" && pwd)
 python=$environment/bin/python
-if ! [ -x "$python" ] || ! "$python" -I -c 'import sandbox' 2> /dev/null; then
+# What was asked for last stands beside it: a kept environment follows when that changes.
+installed=$environment/installed-for
+if ! [ -x "$python" ] || ! "$python" -I -c 'import sandbox' 2> /dev/null ||
+  [ "$(cat "$installed" 2> /dev/null)" != "$wanted" ]; then
+  rm -f "$installed"
   python3 -I -m venv "$environment"
-  "$python" -I -m pip install --quiet "$wanted"
+  "$python" -I -m pip install --quiet --force-reinstall "$wanted"
+  printf '%s\n' "$wanted" > "$installed"
 fi
 
 # By content hash: what the registry has is pulled, the rest is built from Debian.

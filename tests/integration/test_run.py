@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pytest
 
+from sandbox import scenarios, variants
 from sandbox.attempts import Labs
 from sandbox.paths import ScenarioFiles, builtin_content
 from tests.integration.conftest import BIN, FIRST_DAY, Internbox, eventually, owned
@@ -128,6 +130,20 @@ def test_two_scenarios_at_once_one_mended_and_one_not(pipeline: Pipeline, labs: 
     assert_nothing_left(pipeline, labs)
 
 
+def test_a_fix_that_no_machine_could_run_takes_no_other_with_it(pipeline: Pipeline) -> None:
+    pipeline.write("fixes/first-day/desk.sh", MEND)
+    pipeline.write("fixes/web-service-down/web.sh", "true\r\n")
+    words = (FIRST_DAY, "linux/web-service-down", "--fixes", "fixes")
+    report = pipeline(*words, "--junit", "junit.xml", exit_code=2)
+
+    [run], [wrong] = report["runs"], report["ungraded"]
+    assert run["outcome"] == "passed"
+    assert wrong["wrong_fix"]
+    assert "web.sh:1: the line ends in CRLF" in wrong["message"]
+    errors = Xml.parse(pipeline.folder / "junit.xml").iter("error")
+    assert [error.attrib["message"] for error in errors] == [wrong["message"]]
+
+
 def test_the_threshold_is_for_all(pipeline: Pipeline) -> None:
     pipeline.write("nothing.py", "print('looked at it')\n")
 
@@ -183,6 +199,33 @@ def test_a_solution_of_several_steps_with_a_reboot(pipeline: Pipeline) -> None:
 
     [run] = pipeline(FIRST_DAY, "--fixes", "fixes")["runs"]
     assert run["step_failed"] is None
+
+
+def test_a_fix_of_several_machines_with_a_reboot_between(pipeline: Pipeline) -> None:
+    """What the router was told holds when it is back, and only then does the desk try it."""
+    files = ScenarioFiles(builtin_content(), "network/wrong-subnet")
+    loaded = scenarios.load(files)
+    faults = {seed: draw_now(loaded, seed).fault for seed in map(str, range(40))}
+    seed = next(seed for seed, fault in faults.items() if fault == "no-forwarding")
+    boot = "/proc/sys/kernel/random/boot_id"
+    mend = (files.solution("later-sysctl-file") / "router.sh").read_text()
+    share = "curl -sf --max-time 3 http://files.quillhaven.example/ > /dev/null"
+    folder = "fixes/network/wrong-subnet"
+    pipeline.write(f"{folder}/1-desk-pc.sh", f"! {share}\n")
+    pipeline.write(f"{folder}/2-router.sh", f"{mend}cat {boot} > ~/boot\n")
+    pipeline.write(f"{folder}/3-router.reboot", "")
+    pipeline.write(f"{folder}/10-router.sh", f'test "$(cat ~/boot)" != "$(cat {boot})"\n')
+    pipeline.write(
+        f"{folder}/11-desk-pc.sh", f"for _ in {{1..20}}; do {share} && exit; done; exit 1\n"
+    )
+
+    [run] = pipeline("network/wrong-subnet", "--fixes", "fixes", "--seed", seed)["runs"]
+    assert run["step_failed"] is None
+    assert (run["outcome"], run["score"]) == ("passed", 100)
+
+
+def draw_now(loaded: scenarios.Loaded, seed: str) -> variants.Variant:
+    return variants.draw(loaded, seed=seed, anchor=datetime.now(UTC))
 
 
 def test_a_folder_is_there_before_the_script_that_needs_it(pipeline: Pipeline) -> None:

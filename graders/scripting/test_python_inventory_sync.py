@@ -15,7 +15,7 @@ pytestmark = pytest.mark.scenario("scripting/python-inventory-sync")
 
 ACCOUNT, SITE = "stock", "stock.quillhaven.example"
 CONFIG, CONTROL = "/etc/stock-api/public.json", "/run/stock-api/control"
-PAGE, SECONDS = 10, 35
+PAGE, SECONDS, WAIT = 10, 35, 15
 PASSED = "/run/grader-passed"  # on api, which no learner reaches and no grade reboots
 NAMES = [
     "Euro pallet",
@@ -30,6 +30,15 @@ COLUMNS = ["sku", "name", "site", "quantity", "changed", "gone"]
 ITEMS = ("sku, name, site, quantity, extract(epoch FROM changed)::bigint, gone", "items", "sku")
 MOVEMENTS = ("sku, before, after", "movements", "number")
 STOCKTAKES = ("sku, counted", "stocktakes", "sku")
+# does the program wait for a lock; does the grader's own session have the one that it is to hold
+WAITS = """
+    SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE NOT granted AND usename = 'trial')
+"""
+HOLDS = """
+    SELECT EXISTS (SELECT FROM pg_stat_activity
+        WHERE application_name = 'holder' AND wait_event = 'PgSleep')
+"""
 POSTGRES = "/usr/lib/postgresql/17/bin"  # /usr/bin has a wrapper in Perl
 
 
@@ -101,6 +110,15 @@ class Stock:
         changed = int(datetime.fromisoformat(entry["changed"]).timestamp())
         self.known[sku] = {**entry, "changed": changed, "gone": False}
         self.known[sku].pop("deleted", None)
+
+    def last_moved(self):
+        """Of the items that we have with another quantity, the one whose turn comes last."""
+        turns = {}
+        for entry in self.entries()[self.seen :]:
+            row = self.known.get(entry["sku"])
+            if row and entry.get("quantity") not in (None, row["quantity"]):
+                turns.setdefault(entry["sku"])
+        return list(turns)[-1]
 
 
 # --- the trial: a fresh machine, an API and a database that are the grader's ----------------------
@@ -192,18 +210,34 @@ class Trial:
     def requests(self):
         return list(map(json.loads, self.api.run("cat /var/log/stock-api/trial.jsonl").lines))
 
-    def kill_at(self, number):
-        """Starts the program, and kills it while the API leaves this request without an answer."""
+    def kill_at(self, table):
+        """Starts the program, and kills it when it comes to write to this table, and must wait.
+
+        What it wrote before has been done then, what it waits for has not. One that does not wait
+        comes to its end, or is killed as it is found.
+        """
         self.right = False
-        self.serve(trouble={str(number): "hold"})
+        self.serve()
         line = "cd / &&" + " %s" * len(self.environment) + " < /dev/null > /dev/null 2>&1 &"
-        self.machine.run(line, *self.environment, user=ACCOUNT)
-        deadline = time.monotonic() + SECONDS / 2
-        while not any(request["kind"] == "hold" for request in self.requests()):
-            asked = f"{len(self.requests())} requests came, not {number}"
-            assert time.monotonic() < deadline, f"the run that is to be killed: {asked}"
-            time.sleep(0.2)
-        self.machine.run("pkill -KILL -u %s", ACCOUNT)
+        with held(self.api, self.lock(table)):
+            self.machine.run(line, *self.environment, user=ACCOUNT)
+            deadline = time.monotonic() + WAIT
+            while time.monotonic() < deadline:
+                waits = psql(self.api, "trial", WAITS).strip() == "t"
+                if waits or self.machine.run("pgrep -u %s", ACCOUNT).rc:
+                    break
+                time.sleep(0.1)
+            self.machine.run("pkill -KILL -u %s", ACCOUNT)
+
+    def lock(self, table):
+        """Who writes to the table must wait, who reads it need not.
+
+        Of the items it is a single row: what is written before its turn is not held up.
+        """
+        if table == "items":
+            sku = self.stock.last_moved()
+            return f"SELECT FROM items WHERE sku = '{sku}' FOR NO KEY UPDATE"
+        return f"LOCK TABLE {table} IN SHARE MODE"
 
 
 @pytest.fixture(scope="module")
@@ -247,6 +281,25 @@ def psql(machine, database, command):
         raise RuntimeError(reply.stderr)
     assert reply.rc == 0, f"the database {database} on {machine.name}: {brief(reply.stderr)}"
     return reply.stdout
+
+
+@contextmanager
+def held(api, lock):
+    """Another session has this lock in the database of the trials."""
+    line = f"PGAPPNAME=holder {POSTGRES}/psql -Xq --username postgres --dbname trial --command %s"
+    session = f"BEGIN; {lock}; SELECT pg_sleep({3 * WAIT})"
+    api.run(f"{line} < /dev/null > /dev/null 2>&1 &", session)
+    try:
+        deadline = time.monotonic() + WAIT
+        while psql(api, "trial", HOLDS).strip() != "t":
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"no lock could be had: {lock}")
+            time.sleep(0.05)
+        yield
+    finally:
+        # A session whose program was killed would still do what it waits for: it must end first.
+        end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE"
+        psql(api, "trial", f"{end} usename = 'trial'; {end} application_name = 'holder'")
 
 
 def filled(params):
@@ -345,17 +398,19 @@ def test_gone(trial, stock):
     trial.must_copy("a run after some of them came back")
 
 
-@pytest.mark.check("killed", points=15, needs="second-run")
+# three runs that are killed after WAIT at the latest, and two whole ones
+@pytest.mark.check("killed", points=15, needs="second-run", seconds=120)
 @tried
 def test_killed(trial, stock):
-    """Killed half way and run again, it is as if nothing had happened."""
+    """Killed in the midst of writing and run again, it is as if nothing had happened."""
     trial.copied()
     twice = stock.some(6)
     stock.move([*twice, *twice, *stock.some(35)])
     stock.remove(stock.some(2))
     stock.add(3)
-    trial.kill_at(4)
-    trial.must_copy("a run after one that was killed at its fourth page")
+    for table in reversed(filled(trial.params)):
+        trial.kill_at(table)
+    trial.must_copy("a run after some that were killed between two statements")
     trial.must_copy("one more run after that")
 
 

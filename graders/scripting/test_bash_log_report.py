@@ -18,10 +18,10 @@ LOGS, REPORTS = "/srv/logs", "/srv/reports"
 ACCOUNT = "reports"
 TRIAL = "/srv/trial"
 ENDED = "/var/lib/grader-ended"  # on work; what a mark is made of is known to this grade alone
-SECONDS, PATIENCE = 60, 150  # by the clock, for small inputs and for many lines
+SECONDS, PATIENCE = 60, 100  # by the clock, for small inputs and for many lines
 PROCESSOR_SECONDS = 20  # of each process: a busy computer does not make honest work fail
 MINUTE = 60  # the same for a million lines, as the ticket has it
-KILLED_BY_LIMIT = 128 + 24  # SIGXCPU
+TIMED_OUT, KILLED, KILLED_BY_LIMIT = 124, 128 + 9, 128 + 24  # by timeout; SIGKILL, SIGXCPU
 DIRECTIVE = re.compile(r"#\s*shellcheck\s.*")
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 STATUSES = {200: 60, 204: 3, 301: 4, 304: 9, 400: 4, 404: 9, 499: 3, 500: 3, 502: 5}
@@ -237,7 +237,8 @@ class Trial:
         others, _, rest = rest.partition("\n")
         report, _, missing = rest.rpartition("\n")
         rc = int(code)
-        assert rc not in (124, 137), f"{self.tool} had not ended after {seconds} seconds"
+        assert rc != TIMED_OUT, f"{self.tool} had not ended after {seconds} seconds"
+        assert rc != KILLED, f"{self.tool} was killed: it takes too much memory, or does not end"
         spent = f"{self.tool} needs more than {processor} seconds of processor time"
         assert rc != KILLED_BY_LIMIT, spent
         return Ran(rc, told.stderr, None if missing != "0" else report, len(others))

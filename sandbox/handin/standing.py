@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from sandbox import readiness, ssh, topology
-from sandbox.errors import EngineError, MachineError, Refused, Unreachable
+from sandbox.errors import EngineError, HostFull, MachineError, Refused, Unreachable
 from sandbox.lab import HostRecord, LabRecord
 from sandbox.runtime.base import Placement
 from sandbox.runtime.failures import NoAnswer
@@ -135,7 +135,7 @@ def _starts(bringer: Bringer, host: HostRecord) -> bool:
     for _ in range(2):
         try:
             bringer.runtime.start(host.container)
-        except NoAnswer:
+        except (NoAnswer, HostFull):
             raise
         except EngineError:
             continue

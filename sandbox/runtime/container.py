@@ -22,11 +22,6 @@ MACHINE = f"{TOOLS}/machine"
 CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE")  # SYS_ADMIN goes before init runs
 STOP_SECONDS = 5
 CPU_PERIOD = 1_000_000  # microseconds
-TMPFS = {
-    "/run": "mode=755,size=64m",
-    "/run/lock": "mode=1777,size=5m",
-    "/tmp": "exec,mode=1777,size=64m",  # noqa: S108 - a tmpfs, as Debian has it
-}
 # An engine that was killed stops, once it is back, what still runs, and takes that for a stop by
 # hand: `unless-stopped` would leave it off.
 RESTART = {"Name": "always"}
@@ -54,6 +49,15 @@ def volume_options(size: str, inodes: int) -> dict[str, str]:
     """A file system of its own in memory, of a fixed size."""
     limits = f"size={size}" + (f",nr_inodes={inodes}" if inodes else "")
     return {"type": "tmpfs", "device": "tmpfs", "o": f"{limits},mode=0755"}
+
+
+def tmpfs(memory: int) -> dict[str, str]:
+    """What of a machine with so many bytes of memory is gone after a reboot; as Debian has it."""
+    return {
+        "/run": "mode=755,size=64m",
+        "/run/lock": "mode=1777,size=5m",
+        "/tmp": f"exec,mode=1777,size={memory // 2}",  # noqa: S108
+    }
 
 
 def attempt_labels(home: str, spec: MachineSpec) -> dict[str, str]:
@@ -151,7 +155,7 @@ def _host_config(engine: Engine, spec: MachineSpec, rack: str, tools_volume: str
         "CapAdd": [*CAPABILITIES, *spec.capabilities],
         "CgroupnsMode": "private",
         "SecurityOpt": security_options(engine.security()),
-        "Tmpfs": dict(TMPFS),
+        "Tmpfs": tmpfs(memory),
         "Mounts": mounts(spec, tools_volume),
         "Memory": memory,
         "MemorySwap": memory,  # the same: no swap

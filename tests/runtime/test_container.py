@@ -187,6 +187,10 @@ def test_labels_say_whose_it_is() -> None:
     assert (mark[labels.ATTEMPT], mark[labels.HOST], mark[labels.ROLE]) == ("a1", "web", "machine")
 
 
+def test_half_of_the_memory_may_lie_in_tmp() -> None:
+    assert container.tmpfs(256 << 20)["/tmp"] == f"exec,mode=1777,size={128 << 20}"
+
+
 def test_a_volume_is_a_file_system_of_that_size() -> None:
     options = container.volume_options("64m", 4000)
 

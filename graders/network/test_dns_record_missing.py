@@ -11,6 +11,7 @@ ZONE = "quillhaven.example"
 DIG = "dig +time=2 +tries=1 +norecurse +nocookie +noall +answer "
 BENCH = "10.20.60.9"
 QUESTIONS = "/var/cache/bind/questions.log"  # what labns was asked, and by whom
+FETCHES = "/var/log/nginx/fetches.log"  # who fetched from the service, and by what name
 
 
 def answer(hosts, server, address, name):
@@ -104,25 +105,92 @@ def test_both_servers_say_the_same(hosts, params):
     assert primary == secondary, "ns2 does not have the zone that ns1 has: compare their SOA"
 
 
+def all_answers(hosts, server, questions):
+    """{(name, type): what a server tells a desk}, asked for all in one go."""
+    asked = [word for question in questions for word in question]
+    reply = hosts["desk"].run(DIG + "@%s" + " %s" * len(asked), server, *asked)
+    found = {}
+    for line in reply.lines:
+        name, _, _, kind, data = line.split(None, 4)
+        found.setdefault((name.lower().rstrip("."), kind), set()).add(data)
+    return found
+
+
+def addresses_of(found, name):
+    """The addresses of a name among answers, by its aliases if it is one."""
+    for _ in range(4):
+        alias = min(found.get((name, "CNAME"), {""})).lower().rstrip(".")
+        name = alias or name
+    return found.get((name, "A"), set())
+
+
 @pytest.mark.guard("other-names", cap=40, within=10)
 def test_all_other_names_stay(hosts, params):
     """All other names are still what they were."""
+    answer(hosts, "ns1", params.ns1_address, f"ns1.{ZONE}")
     expected = {
         "ns1": params.ns1_address,
         "ns2": params.ns2_address,
+        "labns": params.labns_address,
         "app": params.app_address,
-        "intranet": params.intranet_address,
-        "wiki": params.intranet_address,
-        "files": params.files_address,
-        "smtp": params.mail_address,
+        "web": params.intranet_address,
+        f"{params.short}2": params.new_address,
+        "files1": params.files_address,
+        "mail": params.mail_address,
+        "prn-finance": "10.20.10.203",
+        "prn-frontdesk": "10.20.10.205",
         "scan-dock": "10.20.30.61",
         "branch-gw": "10.20.40.1",
+        "files": params.files_address,
+        "intranet": params.intranet_address,
+        "print": params.files_address,
+        "smtp": params.mail_address,
+        "wiki": params.intranet_address,
     }
+    whole = {
+        "NS": {f"ns1.{ZONE}.", f"ns2.{ZONE}."},
+        "MX": {f"10 mail.{ZONE}."},
+        "TXT": {'"v=spf1 mx -all"'},
+    }
+    questions = [(f"{name}.{ZONE}", "A") for name in expected] + [(ZONE, kind) for kind in whole]
+    found = all_answers(hosts, params.ns1_address, questions)
     for name, address in expected.items():
-        found = answer(hosts, "ns1", params.ns1_address, f"{name}.{ZONE}")
-        assert found == [address], f"ns1 no longer says that {name}.{ZONE} is at {address}"
-    mail = hosts["desk"].run(DIG + "@%s %s MX", params.ns1_address, ZONE)
-    assert f"10 mail.{ZONE}." in mail.stdout, f"mail for {ZONE} no longer has its server (MX)"
+        assert addresses_of(found, f"{name}.{ZONE}") == {address}, (
+            f"ns1 no longer says that {name}.{ZONE} is at {address}"
+        )
+    for kind, data in whole.items():
+        told = found.get((ZONE, kind), set())
+        assert data <= told, f"ns1 no longer says {' and '.join(data)} ({kind}) of {ZONE}"
+
+
+def typed_in(host, *names):
+    """The lines of a machine's hosts file that say where one of these names is."""
+    lines = [line.partition("#")[0] for line in host.run("cat /etc/hosts").lines]
+    return [line for line in lines if set(names) & set(line.lower().split()[1:])]
+
+
+def names_fetched_by(hosts, address):
+    """By what name an address has asked the service for something, oldest first."""
+    lines = [line.split() for line in hosts["tariff"].read(FETCHES).splitlines()]
+    return [name for client, name in lines if client == address]
+
+
+@pytest.mark.guard("by-name-alone", cap=50)
+def test_no_address_is_typed_in(hosts, params):
+    """No address is typed in anywhere else, in no program and no hosts file."""
+    for host in ("app", "ns1"):
+        lines = typed_in(hosts[host], params.name, params.short)
+        assert not lines, f"{host} has an address of {params.short} in /etc/hosts: {lines[0]}"
+    app = hosts["app"]
+    found = app.run("getent -s hosts:dns ahostsv4 %s", f"{params.name}.")
+    if params.new_address not in found.stdout:
+        return  # the program cannot find the service by its name yet
+    before = len(names_fetched_by(hosts, params.app_address))
+    app.run("systemctl restart fetch-tariff.service", timeout=15)
+    for name in names_fetched_by(hosts, params.app_address)[before:]:
+        assert name in (params.name, params.short), (
+            f"fetch-tariff asks for its list at {name}, not at {params.name}: who tells it so?"
+        )
 
 
 @pytest.mark.guard("whole-list", cap=40, within=5)

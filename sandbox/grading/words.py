@@ -16,6 +16,11 @@ _FENCE = re.compile(r"^\s*(?:```|~~~)")
 _BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)]|#{1,6}|\[[ xX]\])\s+")
 _RULE = re.compile(r"^\s*(?:[-=_*]\s*){3,}$")
 _LINK = re.compile(r"!?\[([^\]\n]{0,500})\]\(([^)\s]{0,500})[^)\n]{0,200}\)")
+_MONTH = (
+    "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b"
+)
+_DATE = re.compile(rf"\d{{1,2}}\. {_MONTH}|{_MONTH}\. \d")  # 14. march, mar. 14
 _END = re.compile(r"[.!?…]+[\"')\]*_]*(?=\s|$)")
 _SPACE = re.compile(r"[\s,;\"()\[\]{}<>|*]+")
 _CLAUSE_ENDS = re.compile(r"[,;:)]$|^-+$")
@@ -84,12 +89,15 @@ def _blocks(note: str) -> Iterator[str]:
 
 
 def _split(block: str) -> Iterator[str]:
-    """Sentences of a block; a full stop within a number, a name or an abbreviation ends none."""
+    """Sentences of a block; the stop of a number, a date, a name or an abbreviation ends none."""
     block = _LINK.sub(r"\1 \2", block)
     start = 0
     for end in _END.finditer(block):
         last = block[start : end.start()].rsplit(None, 1)[-1:] or [""]
-        if end.group().startswith(".") and last[0].strip("(\"'") in ABBREVIATIONS:
+        word = last[0].strip("(\"'")
+        if end.group().startswith(".") and (
+            word in ABBREVIATIONS or _DATE.match(f"{word}. {block[end.end() :].lstrip()}")
+        ):
             continue
         yield block[start : end.end()]
         start = end.end()

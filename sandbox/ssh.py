@@ -53,6 +53,7 @@ GOING_DOWN_SECONDS = 0.1  # between greetings of a machine that has not gone dow
 LAST_WORDS_SECONDS = 0.5  # a process left behind may hold the output open after the command's end
 CHUNK = 1 << 16
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+CLOSED = "the connection was closed while a command ran"
 
 
 @cache
@@ -209,7 +210,7 @@ class Connection:
             over = max(len(out), len(err)) > limit
             return (-1 if over else rc), bytes(out[:limit]), bytes(err[:limit]), over
         except link_errors() as error:
-            raise _unreachable(self.endpoint, error) from error
+            raise _unreachable(self.endpoint, error if str(error) else EOFError(CLOSED)) from error
         finally:
             channel.close()
 
@@ -219,7 +220,7 @@ class Connection:
             return None
         transport = channel.get_transport()
         if channel.exit_status == -1 and not transport.is_active():
-            raise EOFError("the connection was closed while a command ran")
+            raise EOFError(CLOSED)
         return int(channel.exit_status)
 
 

@@ -62,7 +62,7 @@ def test_the_right_fix_passes(job: Job) -> None:
 
 
 def test_images_came_from_the_registry_and_were_not_built(job: Job) -> None:
-    assert "pulled image base in " in job.log
+    assert "pulled image base: " in job.log
     assert "building" not in job.log
 
 

@@ -130,7 +130,7 @@ def test_tmp_is_limited(lab: Any) -> None:
     placement = lab.up(lab.spec("web"))
 
     with lab.connect("web", placement) as link:
-        full = link.run("head -c 80000000 /dev/zero > /tmp/f")
+        full = link.run("head -c 150000000 /dev/zero > /tmp/f")
         script = link.run("echo 'echo ran' > /tmp/f; chmod +x /tmp/f; /tmp/f")
 
     assert "No space left" in full.stderr

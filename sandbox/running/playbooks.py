@@ -109,8 +109,10 @@ def _ended(command: list[str], folder: Path, seconds: float, started: Started) -
 def _environment(folder: Path) -> dict[str, str]:
     """Its own settings, whatever ansible.cfg lies around; no colours, no questions."""
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    settings = folder / "ansible.cfg"
+    settings.touch()  # Ansible takes no file of another name, not even /dev/null
     return kept | {
-        "ANSIBLE_CONFIG": os.devnull,
+        "ANSIBLE_CONFIG": str(settings),
         "ANSIBLE_HOME": str(folder / "ansible"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_LOCALHOST_WARNING": "0",

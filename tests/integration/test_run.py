@@ -38,6 +38,16 @@ reboot = true
 host = "desk"
 script = "second.sh"
 """
+PLAYBOOK = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: the zone is taken away where it is set
+      ansible.builtin.raw: |
+        sudo sed -i 's/^TZ=/#TZ=/' /etc/default/print-log
+        sudo rm -f /etc/systemd/system/print-log.service.d/*.conf
+        sudo systemctl daemon-reload && sudo systemctl restart print-log
+"""
 SIGTERM_MOMENTS = 5
 CLEAN_SECONDS = 7.5  # from GitHub's first signal to its next, which cannot be caught
 
@@ -102,6 +112,19 @@ def assert_nothing_left(pipeline: Pipeline, labs: Labs) -> None:
     folder = pipeline.internbox.root / "attempts"
     assert not folder.exists() or list(folder.iterdir()) == []
     assert list(pipeline.temporary.iterdir()) == []
+
+
+def test_a_playbook_is_run_by_the_real_ansible(pipeline: Pipeline, labs: Labs) -> None:
+    """Machines need no Python for it: `raw` runs what it is given."""
+    pipeline.write("site.yml", PLAYBOOK)
+    words = (FIRST_DAY, "--fix", "desk=site.yml", "--ansible", "--seed", "abc")
+    report = pipeline(*words, PATH=f"{BIN}:{os.environ['PATH']}")
+
+    (run,) = report["runs"]
+    assert run["step_failed"] is None
+    assert (run["outcome"], run["score"]) == ("passed", 100)
+    assert run["runner_code"] is True
+    assert_nothing_left(pipeline, labs)
 
 
 def test_two_scenarios_at_once_one_mended_and_one_not(pipeline: Pipeline, labs: Labs) -> None:

@@ -249,6 +249,13 @@ class Bringer:
         finally:
             self.runtime.remove(self.attempt, host="probe")
 
+    def has(self, hosts: Iterable[HostRecord]) -> bool:
+        """Whether the engine runs these machines, in the network that they began in."""
+        machines = self.runtime.machines(self.attempt)
+        there = {machine.id for machine in machines if machine.state != "asleep"}
+        there -= self.runtime.cut_off(self.attempt)
+        return all(host.container in there for host in hosts)
+
     def manifest(self, reference: str) -> str:
         """What a clean machine of this image holds; asked of the engine once."""
         name = hashlib.sha256(reference.encode()).hexdigest()[:16]

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import readiness, ssh, topology, variants
-from sandbox.errors import EngineError, HostFull, InternboxError, MachineError, Unreachable
+from sandbox.errors import EngineError, InternboxError, MachineError, Unreachable
 from sandbox.grading import child, safe, sealed, tamper
 from sandbox.grading.results import HostAccess, Phase, PhaseResult, Request
 from sandbox.lab import HostRecord, LabRecord
-from sandbox.runtime.failures import NoAnswer
+from sandbox.runtime.failures import BLAMELESS, insist
 from sandbox.topology import Bringer
 
 PHASE_SECONDS = 900.0
@@ -251,25 +251,16 @@ class Taker:
         except (Unreachable, ssh.CommandTimeout):
             previous = ""  # it may answer again once it has rebooted
         try:
-            self._restart(host)
+            insist(self.bringer.runtime.restart, host.container)
             with ssh.wait_boot(
                 endpoint, previous=previous, deadline=readiness.BOOT_SECONDS
             ) as link:
                 readiness.settle(link)
-        except (NoAnswer, HostFull):
+        except BLAMELESS:
             raise
         except (EngineError, Unreachable, ssh.CommandTimeout):
             return host.host, False  # a learner can also make it impossible to start
         return host.host, True
-
-    def _restart(self, host: HostRecord) -> None:
-        """An engine that is about to end refuses once; one that refuses again means it."""
-        try:
-            self.bringer.runtime.restart(host.container)
-        except (NoAnswer, HostFull):
-            raise
-        except EngineError:
-            self.bringer.runtime.restart(host.container)
 
     def _lost(self, names: list[str], why: str) -> dict[str, str]:
         """Machines that do not answer count as failed only when they are there and the control
@@ -288,10 +279,7 @@ class Taker:
 
     def _are_theirs(self, silent: list[HostRecord]) -> bool:
         """Machines that learners work on, and that the engine has not lost."""
-        machines = self.bringer.runtime.machines(self.attempt)
-        there = {machine.id for machine in machines if machine.state != "asleep"}
-        there -= self.bringer.runtime.cut_off(self.attempt)
-        return all(not host.hidden and host.container in there for host in silent)
+        return not any(host.hidden for host in silent) and self.bringer.has(silent)
 
     def _answers(self, host: HostRecord) -> bool:
         try:

@@ -8,10 +8,10 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from sandbox import readiness, ssh, topology
-from sandbox.errors import EngineError, HostFull, MachineError, Refused, Unreachable
+from sandbox.errors import EngineError, MachineError, Refused, Unreachable
 from sandbox.lab import HostRecord, LabRecord
 from sandbox.runtime.base import Placement
-from sandbox.runtime.failures import NoAnswer
+from sandbox.runtime.failures import BLAMELESS, insist
 from sandbox.topology import BOOT, MACHINE, Bringer, in_parallel
 
 ASK_SECONDS = 120.0
@@ -130,14 +130,11 @@ def _boot(bringer: Bringer, host: HostRecord) -> None:
 
 
 def _starts(bringer: Bringer, host: HostRecord) -> bool:
-    """Whether the engine starts the machine: a learner can make that impossible. An engine that is
-    about to end refuses once; one that refuses again means it."""
-    for _ in range(2):
-        try:
-            bringer.runtime.start(host.container)
-        except (NoAnswer, HostFull):
-            raise
-        except EngineError:
-            continue
-        return True
-    return False
+    """Whether the engine starts the machine: a learner can make that impossible."""
+    try:
+        insist(bringer.runtime.start, host.container)
+    except BLAMELESS:
+        raise
+    except EngineError:
+        return False
+    return True

@@ -17,7 +17,7 @@ import msgspec
 from sandbox import __version__, codes, readiness, scratch, ssh, topology
 from sandbox.attempts import Labs
 from sandbox.attempts.starting import RESET
-from sandbox.errors import EngineError, HostFull, MachineError, Unreachable, UsageError
+from sandbox.errors import EngineError, MachineError, Unreachable, UsageError
 from sandbox.grading.results import Grade
 from sandbox.handin import changes, listing
 from sandbox.handin.shapes import (
@@ -36,7 +36,7 @@ from sandbox.handin.shapes import (
     index_part,
 )
 from sandbox.paths import replacing
-from sandbox.runtime.failures import NoAnswer
+from sandbox.runtime.failures import BLAMELESS
 from sandbox.store import AttemptRow
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Submitting(Labs):
     def _start_again(self, bringer: Bringer, host: HostRecord) -> None:
         try:
             self.runtime.start(host.container)
-        except (NoAnswer, HostFull):
+        except BLAMELESS:
             raise
         except EngineError as error:  # a learner can make it impossible: it is handed in as it is
             self.progress(f"{host.host} does not start again: {error.message}")

@@ -181,14 +181,10 @@ class Applier:
         """EngineError unless the engine has all of `hosts`, and a machine that is started just for
         this question answers on it: only then is their silence the fix's doing."""
         bringer, record = self.steps.bringer, self.steps.record
-        runtime = bringer.runtime
-        found = runtime.machines(bringer.attempt)
-        there = {one.id for one in found if one.state != "asleep"}
-        there -= runtime.cut_off(bringer.attempt)
         answers = False
         with suppress(InternboxError):
             answers = bringer.probe(record)
-        if not (answers and all(record.hosts[host].container in there for host in hosts)):
+        if not (answers and bringer.has(record.hosts[host] for host in hosts)):
             raise EngineError(
                 NO_CONTROL.format(hosts=", ".join(hosts)), hint="internbox doctor, then run again"
             )

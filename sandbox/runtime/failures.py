@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import requests.exceptions
@@ -19,6 +19,19 @@ PORT_TAKEN = ("port is already allocated", "ports are not available", "address a
 
 class NoAnswer(EngineError):
     """The engine did not answer, so that nothing is known of what it was asked for."""
+
+
+BLAMELESS = (NoAnswer, HostFull)  # of these no machine is to blame
+
+
+def insist(order: Callable[[str], object], container: str) -> None:
+    """An engine that is about to end refuses once; one that refuses again means it."""
+    try:
+        order(container)
+    except BLAMELESS:
+        raise
+    except EngineError:
+        order(container)
 
 
 @contextmanager

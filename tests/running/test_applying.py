@@ -16,6 +16,7 @@ from sandbox.running.applying import Applier
 from sandbox.running.plan import Action, Script
 from sandbox.running.playbooks import Started
 from sandbox.steps import Program
+from sandbox.topology import Bringer
 
 KEY = "ssh-ed25519 AAAAours"
 NEW_KEY = "ssh-ed25519 AAAAnew"
@@ -55,6 +56,10 @@ class Engine:
             machines=lambda _: [SimpleNamespace(id="c1", state=self.state)],
             cut_off=lambda _: self.cut,
         )
+
+    def has(self, hosts: Any) -> bool:
+        itself: Any = self
+        return Bringer.has(itself, hosts)
 
     def probe(self, record: Any) -> bool:
         self.asked += 1

@@ -15,6 +15,7 @@ from sandbox.runtime.sdk import docker
 
 OLDEST_API = "1.41"  # Docker Engine 20.10
 PORT_TAKEN = ("port is already allocated", "ports are not available", "address already in use")
+GONE = ("no such container", "marked for removal")
 
 
 class NoAnswer(EngineError):
@@ -80,7 +81,7 @@ def _refusal(text: str, doing: str) -> EngineError:
         )
     if "no such image" in low:
         return ImageError(f"{doing}: {text}", hint="internbox images build")
-    if "no such container" in low:
+    if any(words in low for words in GONE):
         return EngineError(
             f"{doing}: the machine is no longer there",
             hint="somebody removed it; internbox reset makes the machines anew",

@@ -293,6 +293,13 @@ WantedBy=sysinit.target
     )
 
 
+def laid_at_boot(path: str, script: str) -> str:
+    """A script that lays `script` there and makes it a service of every boot."""
+    return f"printf %s {quote(script)} > {path}; chmod +x {path}\n" + at_boot(path)
+
+
+# Comes upon whoever logs in, however fast the boot was.
+POWERS_OFF = "#!/bin/bash\nuntil pgrep -x dropbear; do :; done\nkill -s RTMIN+14 1\n"
 KILLER = "#!/bin/bash\nwhile :; do pkill -9 -x dropbear; pkill -9 -x machine; sleep 0.02; done\n"
 DOOMED = {
     "init-ends": "ln -sf /usr/bin/false /usr/sbin/init",
@@ -303,10 +310,8 @@ DOOMED = {
         "for unit in basic.target multi-user.target print-log.service dbus.service;"
         " do ln -sf /dev/null /run/systemd/$unit; ln -sf /dev/null /etc/systemd/system/$unit; done"
     ),
-    "doors-killed": (
-        f"printf %s {quote(KILLER)} > /srv/killer; chmod +x /srv/killer\n" + at_boot("/srv/killer")
-    ),
-    "powers-off": at_boot("/bin/bash -c 'sleep 0.5; kill -s RTMIN+14 1'"),
+    "doors-killed": laid_at_boot("/srv/killer", KILLER),
+    "powers-off": laid_at_boot("/srv/off", POWERS_OFF),
     "hosts-is-a-folder": "rm /etc/hosts; mkdir /etc/hosts",
 }
 

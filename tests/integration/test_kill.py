@@ -12,7 +12,7 @@ import pytest
 
 from sandbox import scratch, ssh, topology
 from sandbox.attempts import Labs
-from sandbox.errors import MachineError, Unreachable
+from sandbox.errors import EngineError, MachineError, Unreachable
 from sandbox.grading.results import Grade
 from sandbox.runtime.base import MachineSpec
 from tests.integration.conftest import FIRST_DAY, Internbox, Worked, eventually, owned
@@ -111,7 +111,7 @@ def true_state(labs: Labs, attempt: str) -> str:
             use(labs, attempt)
     except Unreachable:
         return ""  # the engine is just removing it
-    except MachineError as refused:
+    except (MachineError, EngineError) as refused:
         return state if "internbox reset" in refused.hint else f"without a cure: {refused}"
     return state
 

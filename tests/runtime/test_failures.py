@@ -45,6 +45,11 @@ def refusal(text: str, status: int = 500) -> docker.errors.APIError:
         ("No such image: internbox/base:0123", ImageError, "images build"),
         ("No such container: abc", EngineError, "internbox reset"),
         (
+            "container is marked for removal and cannot be started",
+            EngineError,
+            "internbox reset",
+        ),
+        (
             'Conflict. The container name "/internbox-a-web" is already in use by container "b"',
             EngineError,
             "internbox gc",

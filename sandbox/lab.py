@@ -27,7 +27,7 @@ class LabRecord(Struct, kw_only=True):
     """All machines of one attempt, and what they share."""
 
     hosts: dict[str, HostRecord]
-    rack: str = ""  # "" in what an older version started
+    rack: str = ""  # "" for a machine that stands alone
     images: dict[str, str]  # image name → reference
     learner_host: str
     console_password: str

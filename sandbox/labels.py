@@ -11,7 +11,7 @@ HOST = f"{PREFIX}.host"  # host name within the scenario
 HIDDEN = f"{PREFIX}.hidden"  # "1" for hosts the learner cannot log in to
 ROLE = f"{PREFIX}.role"  # machine | fresh | probe | rack | tools | network | image
 HOLDER = f"{PREFIX}.holder"  # "1" for a container that only keeps a machine's volumes alive
-PORTS = f"{PREFIX}.ports"  # of a rack: the ports of its machines' doors, "20001,20002"
+PORTS = f"{PREFIX}.ports"  # the ports of a machine's doors, or of a rack's: "20001,20002"
 CREATED = f"{PREFIX}.created"  # epoch seconds by the engine's clock
 IMAGE_HASH = f"{PREFIX}.hash"  # content hash of an image's sources
 

@@ -122,6 +122,7 @@ def _waiting(conditions: list[str]) -> str:
 
 WAITING = """{listens}
 begun=${{EPOCHREALTIME/[.,]/}} late=false pause={poll}
+exec {{never}}<> <(:)  # nothing ever comes from it: a pause that costs no process
 while :; do
     missing=
     {ports}
@@ -135,7 +136,7 @@ while :; do
         continue
     fi
     (( passed > {boot} )) && break
-    sleep "$pause"
+    read -rt "$pause" -u "$never"
 done
 echo $missing
 """

@@ -111,7 +111,7 @@ class Lab:
         return placement
 
     def placed(self, *specs: MachineSpec) -> Placement:
-        """A rack for them, whose machines are not made yet."""
+        """Places for them, and a rack where they are several; the machines are not made yet."""
         doors = {spec.host: not spec.hidden for spec in specs}
         return self.runtime.place(self.attempt, "linux/test", doors)
 

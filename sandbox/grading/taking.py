@@ -302,7 +302,7 @@ class Taker:
     # --- tampering ----------------------------------------------------------------------------
 
     def _require_gradable(self) -> None:
-        if not self.record.rack or any(not host.seal for host in self.record.visible()):
+        if any(not host.seal for host in self.record.visible()):
             raise MachineError(
                 f"{self.attempt} was started by an older version of internbox, and this one cannot "
                 "grade it",

@@ -87,10 +87,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Placement:
-    """The places of all hosts of an attempt, fresh ones included, and the rack they stand in."""
+    """The places of all hosts of an attempt, fresh ones included, and the rack they stand in: one
+    that is alone stands in none."""
 
     places: dict[str, Place]
-    rack: str  # the container that keeps their wires and doors while they reboot
+    rack: str  # the container that has their wires and doors, also while they reboot; or ""
     standing: Future[None] | None = field(default=None, compare=False)  # None: the rack runs
 
     def stand(self) -> None:

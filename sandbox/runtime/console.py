@@ -23,7 +23,8 @@ def attach(engine: Engine, container: str) -> ConsoleStream:
 
 
 class _Socket:
-    """A socket; `keeper` is what would close it when collected."""
+    """A socket; `keeper` is what would close it when collected. With TLS the SDK's answer, which
+    it keeps with it, has it open, too."""
 
     def __init__(self, keeper: Any) -> None:
         self._keeper = keeper
@@ -40,6 +41,8 @@ class _Socket:
         return self._socket.send(data)
 
     def close(self) -> None:
+        if answer := getattr(self._keeper, "_response", None):
+            answer.close()
         self._keeper.close()
         self._socket.close()
 

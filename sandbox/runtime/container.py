@@ -2,7 +2,8 @@
 
 Pure, from spec and placement. A rack is a container that does nothing: its network namespace has
 the wires and the published ports of its machines, which begin in it and make one of their own each.
-So a machine that boots costs the engine no network, and its ports are the same for ever.
+So the wires of the others stay when one reboots. A machine that is alone has its ports itself: a
+second container would be a third of what its start costs the engine.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sandbox import labels
 from sandbox.runtime.base import MachineSpec, Placement, WireSpec
 from sandbox.runtime.engine import Engine
 from sandbox.runtime.network import NETWORK
+from sandbox.runtime.placement import ports_of
 
 TOOLS = "/opt/internbox"
 MACHINE = f"{TOOLS}/machine"
@@ -130,7 +132,7 @@ def request(
 ) -> dict[str, Any]:
     """Keyword arguments of the SDK's create_container, for a machine."""
     created = engine.clock()
-    return {
+    asked: dict[str, Any] = {
         "image": spec.image,
         "name": name(spec),
         "entrypoint": [MACHINE],
@@ -144,14 +146,16 @@ def request(
         "stop_signal": "SIGRTMIN+3",
         "stop_timeout": STOP_SECONDS,
         "healthcheck": {"Test": ["NONE"]},  # it would run inside, with the host's capabilities
-        "host_config": _host_config(engine, spec, placement.rack, tools_volume),
+        "host_config": _host_config(engine, spec, tools_volume),
     }
+    if not placement.rack:
+        return published(asked, engine.endpoint.bind, ports_of(placement.places.values()))
+    return {**asked, "host_config": {**asked["host_config"], "NetworkMode": within(placement.rack)}}
 
 
-def _host_config(engine: Engine, spec: MachineSpec, rack: str, tools_volume: str) -> dict[str, Any]:
+def _host_config(engine: Engine, spec: MachineSpec, tools_volume: str) -> dict[str, Any]:
     memory = memory_bytes(spec.memory)
     return {
-        "NetworkMode": in_rack(rack),
         "CapAdd": [*CAPABILITIES, *spec.capabilities],
         "CgroupnsMode": "private",
         "SecurityOpt": security_options(engine.security()),
@@ -169,11 +173,9 @@ def _host_config(engine: Engine, spec: MachineSpec, rack: str, tools_volume: str
 def rack_request(
     engine: Engine, image: str, called: str, mark: dict[str, str], ports: Collection[int]
 ) -> dict[str, Any]:
-    """Keyword arguments of the SDK's create_container, for a rack: a port is the same number inside
-    and outside. It does not come back with the engine, nor do then its machines, until woken."""
-    ours = {**mark, labels.PORTS: ",".join(map(str, ports))}
-    host_config = {"NetworkMode": NETWORK, "PortBindings": published(engine.endpoint.bind, ports)}
-    return {**idle_request(image, called, ours, host_config), "ports": list(ports)}
+    """Keyword arguments of the SDK's create_container, for a rack. It does not come back with the
+    engine, nor do then its machines, until woken."""
+    return published(idle_request(image, called, mark, {}), engine.endpoint.bind, ports)
 
 
 def idle_request(
@@ -189,12 +191,20 @@ def idle_request(
     }
 
 
-def published(address: str, ports: Collection[int]) -> dict[str, list[dict[str, str]]]:
-    return {f"{port}/tcp": [{"HostIp": address, "HostPort": str(port)}] for port in ports}
+def published(asked: dict[str, Any], address: str, ports: Collection[int]) -> dict[str, Any]:
+    """The same request, on the management network; a port is the same number inside and outside."""
+    bindings = {f"{port}/tcp": [{"HostIp": address, "HostPort": str(port)}] for port in ports}
+    return {
+        **asked,
+        "ports": list(ports),
+        "labels": {**asked["labels"], labels.PORTS: ",".join(map(str, ports))},
+        "host_config": {**asked["host_config"], "NetworkMode": NETWORK, "PortBindings": bindings},
+    }
 
 
-def in_rack(rack: str) -> str:
-    return f"container:{rack}"
+def within(rack: str) -> str:
+    """The network mode of what stands in a rack; without one, of what needs no network."""
+    return f"container:{rack}" if rack else "none"
 
 
 def _processors(facts: dict[str, Any], spec: MachineSpec) -> dict[str, int]:

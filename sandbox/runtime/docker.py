@@ -17,7 +17,6 @@ from sandbox.runtime import (
     console,
     contents,
     images,
-    locks,
     network,
     sweep,
     tools,
@@ -31,7 +30,6 @@ from sandbox.runtime.base import (
     ImageState,
     Leftover,
     MachineSpec,
-    Place,
     Placement,
     Progress,
     Running,
@@ -112,42 +110,39 @@ class DockerRuntime:
     def place(
         self, attempt: str, scenario: str, doors: Mapping[str, bool], *, host: str = ""
     ) -> Placement:
-        """A rack with ports that nothing else of ours on this engine has.
+        """Ports that nothing else of ours on this engine has, and for several hosts a rack.
 
-        It takes the engine half a second to start it: that goes on behind, and `create` waits for
+        It takes the engine a while to start a rack: that goes on behind, and `create` waits for
         it. `doors` says of each host whether learners log in. The rack is removed with `host`, or
         with the attempt.
         """
         self.engine.require_real_root()
         network.ensure(self.engine)
-        mark = containers.owner_labels(self.home, attempt, scenario, host, "rack")
+        with self.engine.doing("choosing ports"):
+            made = self.engine.api.containers(all=True, filters={"label": labels.PORTS})
+        chosen = places.choose(doors, self.engine.endpoint, places.taken(made))
+        if len(doors) == 1:
+            return Placement(chosen, "")
         with self._gate.passed():
-            rack, chosen = self._new_rack(attempt, mark, doors)
+            rack = self._new_rack(attempt, scenario, host, places.ports_of(chosen.values()))
         return Placement(chosen, rack, self._behind.submit(self._stand, rack))
 
     def _stand(self, rack: str) -> None:
         with self._gate.passed():
             self.start(rack)
 
-    def _new_rack(
-        self, attempt: str, mark: dict[str, str], doors: Mapping[str, bool]
-    ) -> tuple[str, dict[str, Place]]:
-        """The container's id, and the places of which it is the doors."""
+    def _new_rack(self, attempt: str, scenario: str, host: str, ports: list[int]) -> str:
+        """The container's id."""
+        mark = containers.owner_labels(self.home, attempt, scenario, host, "rack")
         image = images.tools_reference(self.engine)
-        with (
-            locks.held(self.folders.locks / "place", seconds=30, doing="choosing ports"),
-            self.engine.doing("making the rack"),
-        ):
-            taken = places.taken(self.engine.api.containers(all=True))
-            chosen = places.choose(doors, self.engine.endpoint, taken)
-            ports = places.ports_of(chosen.values())
-            called = containers.rack_name(attempt)
-            request = containers.rack_request(self.engine, image, called, mark, ports)
-            return str(self.engine.api.create_container(**request)["Id"]), chosen
+        called = containers.rack_name(attempt)
+        request = containers.rack_request(self.engine, image, called, mark, ports)
+        with self.engine.doing("making the rack"):
+            return str(self.engine.api.create_container(**request)["Id"])
 
     def create(self, spec: MachineSpec, placement: Placement) -> str:
         """The container's id; its volumes are mounted, `spec.archive` is laid in it, and its rack
-        runs. PortTaken when it cannot."""
+        runs. PortTaken when that cannot."""
         volume = self._tools_volume()
         api = self.engine.api
         if spec.volumes:
@@ -192,7 +187,7 @@ class DockerRuntime:
                 images.tools_reference(self.engine),
                 containers.holder_name(spec),
                 mark,
-                {"NetworkMode": containers.in_rack(rack), "Mounts": mounts},
+                {"NetworkMode": containers.within(rack), "Mounts": mounts},
             )
             api.start(api.create_container(**request)["Id"])
 
@@ -201,7 +196,7 @@ class DockerRuntime:
             self.engine.api.start(container)
 
     def launch(self, spec: MachineSpec, placement: Placement) -> str:
-        """Creates and starts; the container's id."""
+        """Creates and starts; the container's id. PortTaken when another program has its port."""
         with self._gate.passed():
             made = self.create(spec, placement)
             self.start(made)
@@ -226,7 +221,7 @@ class DockerRuntime:
         racks = {row["Id"]: sweep.rack_of(row) for row in awake}
         with self.engine.doing("asking when machines were started"):
             told = sweep.in_parallel(
-                self.engine.api.inspect_container, [*racks, *set(racks.values())]
+                self.engine.api.inspect_container, [*{*racks, *racks.values()}]
             )
         started = {one["Id"]: datetime.fromisoformat(one["State"]["StartedAt"]) for one in told}
         return {machine for machine, rack in racks.items() if started[machine] < started[rack]}

@@ -1,8 +1,8 @@
 """Places the machines of an attempt: chooses ports that nothing else of ours has.
 
-What an attempt was given stands in the label `labels.PORTS` of its rack, so that the engine
-remembers it. Whoever chooses holds a lock until the rack is made. Two users of one engine have not
-the same lock: they draw at random from thousands, and the engine refuses a port that is taken.
+What an attempt was given stands in the label `labels.PORTS` of its rack, or of its only machine, so
+that the engine remembers it. Two that choose at the same time draw at random from thousands, and
+the engine refuses to start the second with a port that is taken.
 """
 
 from __future__ import annotations
@@ -53,13 +53,9 @@ def placed(
 
 
 def taken(containers: Iterable[dict[str, Any]]) -> set[int]:
-    """The ports that the containers of an engine hold, by label or because they are published."""
-    ports: set[int] = set()
-    for container in containers:
-        reserved = (container.get("Labels") or {}).get(labels.PORTS, "")
-        ports |= {int(port) for port in reserved.split(",") if port}
-        ports |= {p["PublicPort"] for p in container.get("Ports") or [] if "PublicPort" in p}
-    return ports
+    """The ports that these containers keep, whether they run or not."""
+    reserved = (container["Labels"][labels.PORTS].split(",") for container in containers)
+    return {int(port) for ports in reserved for port in ports}
 
 
 def choose(

@@ -81,8 +81,9 @@ def racks_off(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def rack_of(row: dict[str, Any]) -> str:
-    """The id of the rack that a machine stands in."""
-    return str(row["HostConfig"]["NetworkMode"]).removeprefix("container:")
+    """The id of the rack that a machine stands in; its own for one that is alone."""
+    kind, _, rack = str(row["HostConfig"]["NetworkMode"]).partition(":")
+    return rack if kind == "container" else str(row["Id"])
 
 
 def _place(row: dict[str, Any]) -> tuple[str | None, str | None]:

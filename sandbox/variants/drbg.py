@@ -9,7 +9,8 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-_BLOCKS = 32  # blocks made at a time; a matter of speed alone, the stream is the same
+# Blocks made at a time, of few draws and of many: a matter of speed alone, the stream is the same.
+_FEW, _MANY = 2, 32
 
 
 class Drbg:
@@ -37,7 +38,7 @@ class Drbg:
         return self._buffer[self._at - count : self._at]
 
     def _refill(self, count: int) -> None:
-        blocks = max(_BLOCKS, count // 32 + 1)
+        blocks = max(min(_FEW + self._counter, _MANY), count // 32 + 1)
         fresh = [
             hmac.digest(self._key, struct.pack(">Q", self._counter + index), "sha256")
             for index in range(blocks)

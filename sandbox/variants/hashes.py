@@ -7,12 +7,12 @@ import hashlib
 import hmac
 
 _ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_ROUNDS = 5000
+_ROUNDS = 5000  # as long as nothing else is said
 _CYCLE = 42  # rounds: what differs between them depends on 2, 3 and 7
 
 
-def sha512crypt(password: str, salt: str) -> str:
-    """`$6$<salt>$<hash>` as /etc/shadow holds it (Drepper's SHA-crypt, 5000 rounds).
+def sha512crypt(password: str, salt: str, *, rounds: int = _ROUNDS) -> str:
+    """`$6$<salt>$<hash>` as /etc/shadow holds it (Drepper's SHA-crypt, 1000 rounds at least).
 
     `salt` is up to 16 characters of `./0-9A-Za-z`; Python 3.13 no longer has a `crypt` module.
     """
@@ -29,10 +29,11 @@ def sha512crypt(password: str, salt: str) -> str:
     p = _stretch(hashlib.sha512(secret * size).digest(), size)
     s = _stretch(hashlib.sha512(pepper * (16 + digest[0])).digest(), len(pepper))
     around = [_around(number, p, s) for number in range(_CYCLE)]
-    for number in range(_ROUNDS):
+    for number in range(rounds):
         before, after = around[number % _CYCLE]
         digest = hashlib.sha512(before + digest + after).digest()
-    return f"$6${pepper.decode()}${_encode(digest)}"
+    told = f"rounds={rounds}$" if rounds != _ROUNDS else ""
+    return f"$6${told}{pepper.decode()}${_encode(digest)}"
 
 
 def _around(number: int, p: bytes, s: bytes) -> tuple[bytes, bytes]:

@@ -22,7 +22,6 @@ from figures import seconds
 from sandbox.attempts import Labs
 from sandbox.runtime import container, placement
 from sandbox.runtime.base import MachineSpec, Place, Placement
-from sandbox.runtime.network import NETWORK
 
 PATIENCE = 60.0
 PAUSE = 0.01
@@ -64,16 +63,10 @@ def launch(labs: Labs, attempts: Sequence[Sequence[MachineSpec]], pool: Pool) ->
         used |= set(placement.ports_of(places.values()))
         names.append(name)
         for spec in own:
-            asked = container.request(
-                engine, runtime.home, spec, Placement(places, ""), runtime._tools_volume()
-            )
-            ports = placement.ports_of([places[spec.host]])
-            asked["ports"] = ports
-            asked["host_config"] |= {
-                "NetworkMode": NETWORK,
-                "PortBindings": container.published(engine.endpoint.bind, ports),
-            }
-            requests.append((asked, spec.archive, places[spec.host]))
+            place = places[spec.host]
+            alone = Placement({spec.host: place}, "")
+            asked = container.request(engine, runtime.home, spec, alone, runtime._tools_volume())
+            requests.append((asked, spec.archive, place))
 
     def one(request: tuple[dict[str, Any], bytes, Place]) -> None:
         asked, archive, place = request

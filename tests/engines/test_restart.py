@@ -13,7 +13,10 @@ import pytest
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
+ALONE = "linux/first-day"  # one machine, which comes back by itself
+RACK = "linux/ssh-lockout"  # two, which stay off until they are needed
 DISKS = "linux/disk-full"  # a scenario whose machine has a small disk in memory
+COME_BACK = {ALONE: "running", RACK: "asleep"}
 
 
 @pytest.fixture
@@ -23,10 +26,15 @@ def student(second_engine: Any, learner: Any) -> Iterator[Any]:
     made.run("stop", "--all")
 
 
+@pytest.fixture(params=[ALONE, RACK])
+def scenario(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def mended(student: Any) -> str:
+def mended(student: Any, scenario: str) -> str:
     """An attempt that would get all points."""
-    attempt = str(student.start()["attempt"])
+    attempt = str(student.start(scenario)["attempt"])
     student.mend(attempt)
     return attempt
 
@@ -38,33 +46,34 @@ def scores(student: Any) -> list[int | None]:
 
 @pytest.mark.parametrize("signal", ["TERM", "KILL"])
 def test_an_attempt_comes_back_as_it_was(
-    second_engine: Any, student: Any, mended: str, signal: str
+    second_engine: Any, student: Any, scenario: str, mended: str, signal: str
 ) -> None:
     second_engine.end(signal)
     second_engine.start()
     state = student.status()[mended]["state"]
     grade = student.told("grade")
 
-    assert state == "asleep"
+    assert state == COME_BACK[scenario]
     assert student.status()[mended]["state"] == "running"
     assert (grade["outcome"], grade["score"]) == ("passed", 100)
     assert grade["tampered"] == []
 
 
 def test_to_log_in_wakes_the_machines(second_engine: Any, student: Any) -> None:
-    attempt = str(student.start()["attempt"])
+    attempt = str(student.start(RACK)["attempt"])
+    student.mend(attempt)
     second_engine.end()
     second_engine.start()
     before = student.status()[attempt]["state"]
 
     done = student.run("ssh", attempt, "--", "hostname")
 
-    assert (before, done.stdout) == ("asleep", "desk\n")
+    assert (before, done.stdout) == ("asleep", "app\n")
     assert student.status()[attempt]["state"] == "running"
 
 
 def test_without_the_engine_nothing_is_graded(
-    second_engine: Any, student: Any, mended: str
+    second_engine: Any, student: Any, scenario: str, mended: str
 ) -> None:
     second_engine.end()
     refused = [student.run(word, code=3) for word in ("status", "check", "grade")]
@@ -74,7 +83,7 @@ def test_without_the_engine_nothing_is_graded(
         assert "no Docker engine answers" in done.stderr
         assert "hint: " in done.stderr
     assert scores(student) == [None]
-    assert student.status()[mended]["state"] == "asleep"
+    assert student.status()[mended]["state"] == COME_BACK[scenario]
 
 
 def checking(engine: Any) -> None:
@@ -105,7 +114,7 @@ def graded(student: Any, meanwhile: Callable[[], None]) -> subprocess.CompletedP
 
 @pytest.mark.parametrize("signal", ["TERM", "KILL"])
 def test_a_reboot_that_it_breaks_costs_nothing(
-    second_engine: Any, student: Any, mended: str, signal: str
+    second_engine: Any, student: Any, scenario: str, mended: str, signal: str
 ) -> None:
     def meanwhile() -> None:
         rebooting(second_engine)
@@ -115,11 +124,11 @@ def test_a_reboot_that_it_breaks_costs_nothing(
     done = graded(student, meanwhile)
 
     assert (done.returncode, scores(student)) in [(3, [None]), (0, [100])], done.stdout
-    assert student.status()[mended]["state"] == "asleep"
+    assert student.status()[mended]["state"] == COME_BACK[scenario]
 
 
 def test_a_machine_that_it_took_away_fails_no_check(second_engine: Any, student: Any) -> None:
-    student.start()
+    student.start(RACK)
 
     def meanwhile() -> None:
         checking(second_engine)  # they wait for what is not mended, and find the machine gone

@@ -113,14 +113,19 @@ def test_a_grader_whose_server_is_killed_says_so(machine: Worked) -> None:
     assert machine.check().score == 100, "the reboot has not mended the doors"
 
 
-def test_a_rack_that_somebody_restarts_costs_the_learner_nothing(machine: Worked) -> None:
-    _, record = machine.labs.machines(machine.attempt)
-    machine.labs.runtime.restart(record.rack)
+def test_a_rack_that_somebody_restarts_costs_the_learner_nothing(internbox: Internbox) -> None:
+    labs = internbox.labs()
+    worked = Worked(labs, labs.start("linux/web-service-down", fault="port-taken").id)
+    worked.mend()
+    _, record = labs.machines(worked.attempt)
+    labs.runtime.restart(record.rack)
 
-    assert machine.run("hostname").stdout == "desk\n"
-    machine.labs.runtime.restart(record.rack)
-    assert machine.check().checks[0].before
-    assert machine.grade().score == 100
+    assert worked.run("echo here", host="web").stdout == "here\n"
+    labs.runtime.restart(record.rack)
+    assert worked.check().score == 100
+    assert worked.grade().score == 100
+    labs.stop([worked.attempt])
+    labs.store.close()
 
 
 def test_a_measurement_that_is_killed_is_not_clean(machine: Worked) -> None:

@@ -41,7 +41,7 @@ TCP, UDP = 6, 17
 
 @dataclass
 class Rack:
-    """All machines of an attempt, as the management network knows them."""
+    """All machines of an attempt, as the management network knows them; or one that is alone."""
 
     mac: bytes
     address: str
@@ -116,28 +116,27 @@ def bridge_of(api: Any) -> str:
 
 def rack_of(lab: Lab, placement: Placement) -> Rack:
     api: Any = lab.runtime.engine.api
-    seen = api.inspect_container(placement.rack)["NetworkSettings"]["Networks"][NETWORK]
+    (container,) = [placement.rack] if placement.rack else lab.containers.values()
+    seen = api.inspect_container(container)["NetworkSettings"]["Networks"][NETWORK]
     mac = bytes.fromhex(seen["MacAddress"].replace(":", ""))
     return Rack(mac, seen["IPAddress"], frozenset(ports_of(placement.places.values())))
 
 
-# --- two attempts on the same subnet, probed from inside --------------------------------------
+# --- three attempts on the same subnet, probed from inside ------------------------------------
 
 
 @pytest.fixture(scope="module")
-def two_attempts(
-    runtime: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Lab, Lab]]:
-    """Each will have two machines on a wire `lan`, and in both that is 10.20.0.0/24."""
-    made = [_lab(runtime, tmp_path_factory.mktemp(name)) for name in ("one", "other")]
-    yield next(made[0]), next(made[1])
+def attempts(runtime: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Lab]]:
+    """Two will have two machines on a wire `lan`, and one has one; in all that is 10.20.0.0/24."""
+    made = [_lab(runtime, tmp_path_factory.mktemp(name)) for name in ("one", "other", "alone")]
+    yield [next(lab) for lab in made]
     for lab in made:
         next(lab, None)
 
 
 @dataclass
 class Probed:
-    """What the machine `a1` was answered, and what the host heard meanwhile."""
+    """What the machines `a1` and `c1` were answered, and what the host heard meanwhile."""
 
     answers: list[str]  # the probes that were
     sniffer: Sniffer
@@ -185,25 +184,33 @@ def probes(outside: list[str], other: list[str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def probed(two_attempts: tuple[Lab, Lab]) -> Probed:
-    one, other = two_attempts
+def probed(attempts: list[Lab]) -> Probed:
+    one, other, third = attempts
     place = one.up(one.spec("a1", "10.20.0.1/24"), one.spec("a2", "10.20.0.2/24"))
     elsewhere = other.up(other.spec("b1", "10.20.0.3/24"), other.spec("b2", "10.20.0.4/24"))
+    lone = third.up(third.spec("c1", "10.20.0.5/24"))
     api: Any = one.runtime.engine.api
     sniffer = Sniffer(bridge_of(api))
     subnet = network.ensure(one.runtime.engine)
     outside = host_addresses()
-    racks = [rack_of(one, place), rack_of(other, elsewhere)]
+    racks = [rack_of(one, place), rack_of(other, elsewhere), rack_of(third, lone)]
     outside += [rack.address for rack in racks]
-    with one.connect("a1", place) as a1, other.connect("b2", elsewhere) as b2:
-        for link, mate in (a1, "10.20.0.2"), (b2, "10.20.0.3"):
+    with (
+        one.connect("a1", place) as a1,
+        other.connect("b2", elsewhere) as b2,
+        third.connect("c1", lone) as c1,
+    ):
+        for link, mate in (a1, "10.20.0.2"), (b2, "10.20.0.3"), (c1, "10.20.0.5"):
             up = partial(answers_to, link, {mate: f"ping -c 1 -W 1 {mate}"})
             eventually(f"{mate} answers its own attempt", up)
-        told = a1.run(PREPARE.format(address=f"{subnet[-2]}/{subnet.prefixlen}"))
-        assert told.rc == 0, told.stderr
+        for link, number in (a1, 2), (c1, 3):
+            told = link.run(PREPARE.format(address=f"{subnet[-number]}/{subnet.prefixlen}"))
+            assert told.rc == 0, told.stderr
         with sniffer.listening():
             assert "time=" in a1.run(SHOUTS).stdout
-            answers = answers_to(a1, probes(outside, ["10.20.0.3", "10.20.0.4"]))
+            c1.run(SHOUTS)
+            answers = answers_to(a1, probes(outside, ["10.20.0.3", "10.20.0.4", "10.20.0.5"]))
+            answers += answers_to(c1, probes(outside, ["10.20.0.1", "10.20.0.2", "10.20.0.3"]))
             assert answers_to(a1, {"own": "ping -c 1 -W 5 10.20.0.2"}) == ["own"]
     return Probed(answers, sniffer, racks)
 
@@ -243,7 +250,7 @@ def test_nothing_but_its_doors_answers_leaves_a_rack(probed: Probed) -> None:
 
 
 def test_what_is_said_on_a_wire_is_heard_on_no_other_network(probed: Probed) -> None:
-    labs = [socket.inet_aton(f"10.20.0.{number}") for number in range(1, 5)]
+    labs = [socket.inet_aton(f"10.20.0.{number}") for number in range(1, 6)]
 
     assert [frame for frame in probed.sniffer.frames if any(one in frame for one in labs)] == []
 
@@ -291,7 +298,7 @@ def test_the_engine_never_execs_into_a_machine(events: Any) -> None:
 
 def test_a_rack_can_do_nothing(internbox: Internbox) -> None:
     runtime: Any = internbox.labs().runtime
-    rack = runtime.place("a-rack", FIRST_DAY, {"desk": True}).rack
+    rack = runtime.place("a-rack", FIRST_DAY, {"desk": True, "file": False}).rack
     made = runtime.engine.api.inspect_container(rack)
     runtime.remove("a-rack")
 
@@ -310,8 +317,10 @@ def test_no_machine_has_more_than_it_needs(events: Any) -> None:
         assert not host["Privileged"]
         assert {name.removeprefix("CAP_") for name in host["CapAdd"]} <= allowed
         assert (host["PidMode"], host["UTSMode"], host["UsernsMode"]) == ("", "", "")
-        assert host["NetworkMode"].startswith("container:")
-        assert not host["PortBindings"]
+        assert host["NetworkMode"] == NETWORK
+        assert {door["HostIp"] for port in host["PortBindings"].values() for door in port} == {
+            "127.0.0.1"
+        }
         assert not host["Binds"]
         assert not host["Devices"]
         assert {mount["Type"] for mount in container["Mounts"]} <= {"volume", "tmpfs"}

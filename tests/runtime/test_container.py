@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sandbox import labels
 from sandbox.runtime import container
 from sandbox.runtime.base import MachineSpec, Place, Placement, VolumeSpec, WireSpec
 from sandbox.runtime.endpoint import EngineEndpoint
+from sandbox.runtime.network import NETWORK
 
 WIRE = WireSpec("lan", "lan0", "02:00:00:00:00:07")
 PLACEMENT = Placement({"web": Place("web", "127.0.0.1", 20001, 20002)}, "rack1")
@@ -38,9 +40,11 @@ def spec(**more: Any) -> MachineSpec:
     return MachineSpec("a1", "linux/x", "web", "internbox/base:1", "web", wires=(WIRE,), **more)
 
 
-def asked(machine: MachineSpec, *security: str, **facts: Any) -> dict[str, Any]:
+def asked(
+    machine: MachineSpec, *security: str, placement: Placement = PLACEMENT, **facts: Any
+) -> dict[str, Any]:
     engine: Any = FakeEngine(*security, **facts)
-    return container.request(engine, "home1", machine, PLACEMENT, "tools")
+    return container.request(engine, "home1", machine, placement, "tools")
 
 
 def test_a_wire_names_nic_bridge_and_mac() -> None:
@@ -92,14 +96,35 @@ def rack() -> dict[str, Any]:
     return container.rack_request(engine, "machine:1", "rack", mark, [20001, 20002])
 
 
-def test_the_rack_has_the_doors_where_the_endpoint_says() -> None:
-    bindings = rack()["host_config"]["PortBindings"]
+def alone() -> dict[str, Any]:
+    return asked(spec(), placement=Placement(PLACEMENT.places, ""))
 
-    assert bindings == {
+
+@pytest.mark.parametrize("request_of", [rack, alone])
+def test_the_doors_are_where_the_endpoint_says(request_of: Callable[[], dict[str, Any]]) -> None:
+    request = request_of()
+
+    assert request["host_config"]["NetworkMode"] == NETWORK
+    assert request["host_config"]["PortBindings"] == {
         "20001/tcp": [{"HostIp": "127.0.0.1", "HostPort": "20001"}],
         "20002/tcp": [{"HostIp": "127.0.0.1", "HostPort": "20002"}],
     }
-    assert rack()["labels"][labels.PORTS] == "20001,20002"
+    assert request["ports"] == [20001, 20002]
+    assert request["labels"][labels.PORTS] == "20001,20002"
+
+
+def test_a_machine_alone_is_asked_for_as_one_in_a_rack_but_for_its_doors() -> None:
+    def beside_doors(request: dict[str, Any]) -> dict[str, Any]:
+        host = {k: v for k, v in request["host_config"].items() if k != "NetworkMode"}
+        host.pop("PortBindings", None)
+        mark = {k: v for k, v in request["labels"].items() if k != labels.PORTS}
+        rest = {k: v for k, v in request.items() if k != "ports"}
+        return {**rest, "host_config": host, "labels": mark}
+
+    machine = spec()
+    lone = asked(machine, placement=Placement(PLACEMENT.places, ""))
+
+    assert beside_doors(lone) == beside_doors(asked(machine))
 
 
 def test_machines_share_the_network_of_the_rack_and_publish_nothing() -> None:
@@ -107,6 +132,7 @@ def test_machines_share_the_network_of_the_rack_and_publish_nothing() -> None:
 
     assert request["host_config"]["NetworkMode"] == "container:rack1"
     assert "PortBindings" not in request["host_config"]
+    assert labels.PORTS not in request["labels"]
     assert "hostname" not in request  # the engine refuses one in a shared network
 
 

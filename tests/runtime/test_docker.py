@@ -8,7 +8,7 @@ import socket
 import tarfile
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -215,14 +215,14 @@ def test_removal_can_be_narrowed_to_a_role(lab: Any) -> None:
 
 
 def test_what_no_living_attempt_owns_is_left_over(lab: Any) -> None:
-    lab.up(lab.spec("web", volumes=(VolumeSpec("/srv/small", "1m", 0),)))
+    lab.up(lab.spec("web", volumes=(VolumeSpec("/srv/small", "1m", 0),)), lab.spec("db"))
 
     living = [row for row in lab.runtime.leftovers([lab.attempt]) if row.attempt == lab.attempt]
     dead = [row for row in lab.runtime.leftovers([]) if row.attempt == lab.attempt]
     gone = lab.runtime.discard(dead)
 
     assert living == []
-    assert sorted(row.kind for row in dead) == ["container", "container", "container", "volume"]
+    assert sorted(row.kind for row in dead) == ["container"] * 4 + ["volume"]
     assert sorted(gone, key=str) == sorted(dead, key=str)
     assert [row for row in lab.runtime.leftovers([]) if row.attempt == lab.attempt] == []
 
@@ -241,17 +241,8 @@ def test_two_users_of_one_engine_get_different_places(lab: Any, tmp_path: Path) 
     placement = lab.up(lab.spec("web"))
     other = DockerRuntime(Home(tmp_path / "other", tmp_path / "cache"))
 
-    assert set(ports_of(placement.places.values())) <= taken(other.engine.api.containers(all=True))
-
-
-def test_starts_at_the_same_time_get_different_places(lab: Any) -> None:
-    doors = [{f"h{n}-{k}": True for k in range(3)} for n in range(6)]
-
-    with ThreadPoolExecutor(6) as pool:
-        placements = list(pool.map(lambda d: lab.runtime.place(lab.attempt, "linux/x", d), doors))
-
-    ports = [port for placement in placements for port in ports_of(placement.places.values())]
-    assert len(set(ports)) == len(ports) == 36
+    rows = other.engine.api.containers(all=True, filters={"label": labels.PORTS})
+    assert set(ports_of(placement.places.values())) <= taken(rows)
 
 
 @pytest.fixture
@@ -262,8 +253,9 @@ def busy_port() -> Any:
         yield listener.getsockname()[1]
 
 
+@pytest.mark.parametrize("others", [{}, {"db": True}], ids=["alone", "in a rack"])
 def test_other_ports_are_chosen_when_one_is_taken_meanwhile(
-    lab: Any, busy_port: int, monkeypatch: pytest.MonkeyPatch
+    others: dict[str, bool], lab: Any, busy_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = iter([busy_port])
 
@@ -279,7 +271,7 @@ def test_other_ports_are_chosen_when_one_is_taken_meanwhile(
         lab.launch(spec, places)
         return places
 
-    places = placed(lab.runtime, lab.attempt, "linux/test", {"web": True}, work)
+    places = placed(lab.runtime, lab.attempt, "linux/test", {"web": True, **others}, work)
 
     assert next(chosen, None) is None
     assert busy_port not in ports_of(places.places.values())

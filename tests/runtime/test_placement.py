@@ -71,16 +71,13 @@ def test_ports_of_an_engine_elsewhere_are_not_tried_here(monkeypatch: pytest.Mon
         assert placement.free_port(REMOTE, set()) == port
 
 
-def test_a_rack_that_does_not_run_keeps_its_ports() -> None:
-    rows = [{"Labels": {labels.PORTS: "20001,20002"}, "Ports": []}, {"Labels": {}}]
+def test_what_does_not_run_keeps_its_ports() -> None:
+    rows = [
+        {"Labels": {labels.PORTS: "20001,20002"}, "Ports": []},
+        {"Labels": {labels.PORTS: "20003"}, "Ports": [{"PublicPort": 20003}]},
+    ]
 
-    assert placement.taken(rows) == {20001, 20002}
-
-
-def test_published_ports_of_others_count() -> None:
-    rows = [{"Labels": None, "Ports": [{"PrivatePort": 80, "PublicPort": 20080}]}]
-
-    assert placement.taken(rows) == {20080}
+    assert placement.taken(rows) == {20001, 20002, 20003}
 
 
 class Refusing:

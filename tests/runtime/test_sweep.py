@@ -75,6 +75,13 @@ def test_a_machine_whose_rack_is_off_is_asleep(state: str) -> None:
     assert states(row("web", state), elsewhere, rack) == {"web": "asleep", "db": "exited"}
 
 
+def test_a_machine_without_a_rack_is_never_asleep() -> None:
+    alone = {**row("web", "exited"), "HostConfig": {"NetworkMode": "internbox"}}
+
+    assert states(alone, row("rack1", "exited", **{labels.ROLE: "rack"})) == {"web": "exited"}
+    assert sweep.rack_of(alone) == "web"
+
+
 def test_a_machine_that_is_off_alone_is_not() -> None:
     rack = row("rack1", **{labels.ROLE: "rack"})
 

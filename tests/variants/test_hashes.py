@@ -12,24 +12,35 @@ from sandbox.variants import hashes
 
 
 @pytest.mark.parametrize(
-    ("password", "salt", "expected"),
-    [  # SHA-crypt's own test vectors of 5000 rounds, https://www.akkadia.org/drepper/SHA-crypt.txt
+    ("rounds", "password", "salt", "expected"),
+    [  # SHA-crypt's own test vectors, https://www.akkadia.org/drepper/SHA-crypt.txt
         (
+            5000,
             "Hello world!",
             "saltstring",
             "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEd"
             "FCoEOfaS35inz1",
         ),
         (
+            5000,
             "This is just a test",
             "toolongsaltstring",
             "$6$toolongsaltstrin$lQ8jolhgVRVhY4b5pZKaysCLi0QBxGoNeKQzQ3glMhwllF7oGDZxUhx1yxdYcz/e1JS"
             "bq3y6JMxxl8audkUEm0",
         ),
+        (
+            10000,
+            "Hello world!",
+            "saltstringsaltstring",
+            "$6$rounds=10000$saltstringsaltst$OW1/O6BYHV6BcXZu8QVeXbDWra3Oeqh0sbHbbMCVNSnCM/UrjmM0D"
+            "p8vOuZeHBy/YTBmSK6H9qs/y3RnOaw5v.",
+        ),
     ],
 )
-def test_sha512crypt_gives_the_published_hash(password: str, salt: str, expected: str) -> None:
-    assert hashes.sha512crypt(password, salt) == expected
+def test_sha512crypt_gives_the_published_hash(
+    rounds: int, password: str, salt: str, expected: str
+) -> None:
+    assert hashes.sha512crypt(password, salt, rounds=rounds) == expected
 
 
 def test_a_salt_is_of_characters_that_shadow_knows() -> None:

@@ -40,6 +40,22 @@ def builtin_content() -> Path:
     return bundled if bundled.is_dir() else package.parent
 
 
+def files_below(folder: str | Path) -> Iterator[tuple[str, str]]:
+    """Path and place of every file below, in the order of the places' parts: `web/Dockerfile` is
+    the place of a file in `folder`. Folders that are links are not entered."""
+    yield from _files_below(os.fspath(folder), "")
+
+
+def _files_below(folder: str, place: str) -> Iterator[tuple[str, str]]:
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files_below(entry.path, f"{place}{entry.name}/")
+        elif entry.is_file():
+            yield entry.path, f"{place}{entry.name}"
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A draft beside `path` that takes its place at the end. A kill, or an error, leaves what was

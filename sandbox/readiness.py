@@ -79,23 +79,24 @@ listens() {
 """  # `ss` would ask the kernel for every socket, many times while a machine boots
 
 
-def wait_ready(link: ssh.Connection, host: str, conditions: list[str]) -> None:
-    """Waits for `tcp:PORT`, `unit:NAME` and `file:PATH`; MachineError names what never came.
+def wait_ready(link: ssh.Connection, host: str, conditions: list[str], *, then: str = "") -> str:
+    """Waits for `tcp:PORT`, `unit:NAME` and `file:PATH`, and returns what the command `then`
+    prints; MachineError names what never came.
 
     `login:PORT` is for a door that a fault may have shut: it waits no longer than the boot does.
     """
-    if not conditions:
-        return
-    asked = link.run(_waiting(conditions), timeout=BOOT_SECONDS + ANSWER_SECONDS)
-    if missing := [conditions[int(index)] for index in asked.stdout.split()]:
+    asked = link.run(_waiting(conditions) + then, timeout=BOOT_SECONDS + ANSWER_SECONDS)
+    numbers, _, told = asked.stdout.partition("\n")
+    if missing := [conditions[int(index)] for index in numbers.split()]:
         raise MachineError(
             f"{host} booted, but never became ready: {', '.join(missing)}",
             hint="internbox doctor; an author checks hosts.<host>.ready with every fault",
         )
+    return told
 
 
 def _waiting(conditions: list[str]) -> str:
-    """A script that ends when all hold, or prints the numbers of those that never did.
+    """A script that waits until all hold, and prints the numbers of those that never did.
 
     It waits in the machine, since each question from here takes processor time from the boot. What
     asks systemd takes 15 ms of it each: that waits until all else holds, or it is late.
@@ -129,7 +130,7 @@ while :; do
     if $late || [ -z "$missing" ]; then
         {rest}
     fi
-    [ -z "$missing" ] && exit
+    [ -z "$missing" ] && break
     passed=$(( ${{EPOCHREALTIME/[.,]/}} - begun ))
     if ! $late && (( passed > {late} )); then
         late=true pause=0.5

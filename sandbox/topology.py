@@ -332,8 +332,7 @@ class Bringer:
         ready = [self.variant.format(condition) for condition in conditions]
         if not host.hidden:
             ready.append("login:22" if ready else "tcp:22")
-        wait_ready(link, host.host, ready)
-        told = link.run(f"date +%s.%N; cat {BOOT}/report").stdout
+        told = wait_ready(link, host.host, ready, then=f"date +%s.%N; cat {BOOT}/report")
         clock, _, host.baseline = told.partition("\n")
         host.since = float(clock)
 

@@ -122,12 +122,14 @@ def test_systemd_is_asked_once_all_else_holds_or_when_it_is_late(
     assert asked[-1] == unit
 
 
-def test_nothing_to_wait_for_asks_nothing() -> None:
+def test_what_is_asked_then_is_told(listening: int) -> None:
     link: Any = Shell()
 
-    readiness.wait_ready(link, "web", [])
+    told = readiness.wait_ready(link, "web", [f"tcp:{listening}"], then="echo one; echo two")
 
-    assert link.asked == []
+    assert told == "one\ntwo\n"
+    assert readiness.wait_ready(link, "web", [], then="echo one") == "one\n"
+    assert len(link.asked) == 2
 
 
 @pytest.mark.parametrize(

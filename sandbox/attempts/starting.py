@@ -128,7 +128,11 @@ class Starting(Finding):
     def _can_be_had(self, loaded: scenarios.Loaded) -> None:
         """ImageError when an image needs what cannot be had here: before anything is built."""
         names = sorted({host.image for host in loaded.settings.hosts.values()})
-        states = self.runtime.image_states(loaded.files.content, names)
+        if not any(self._why_not(str(loaded.files.content), name) for name in names):
+            return
+        states = self.runtime.image_states(
+            loaded.files.content, names
+        )  # it may have it all the same
         if why_not := "; ".join(state.why_not for state in states if state.why_not):
             raise ImageError(
                 f"{loaded.id} is not available here: {why_not}",

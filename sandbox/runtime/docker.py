@@ -53,6 +53,7 @@ class DockerRuntime:
         self.home = sweep.home_id(folders.home_id)
         self._tools = ""  # the machine image's reference
         self._preparing = threading.Lock()
+        self._networked = False  # whether the management network was seen
         self._gate = Gate()
         self._behind = ThreadPoolExecutor(RACKS_AT_ONCE, thread_name_prefix="rack")
 
@@ -117,7 +118,10 @@ class DockerRuntime:
         with the attempt.
         """
         self.engine.require_real_root()
-        network.ensure(self.engine)
+        with self._preparing:
+            if not self._networked:
+                network.ensure(self.engine)
+            self._networked = True
         with self.engine.doing("choosing ports"):
             made = self.engine.api.containers(all=True, filters={"label": labels.PORTS})
         chosen = places.choose(doors, self.engine.endpoint, places.taken(made))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.errors import ContentError
-from sandbox.paths import builtin_content
+from sandbox.paths import builtin_content, files_below
 
 TOOLS_IMAGE = "machine"
 REPOSITORY = "internbox"
@@ -66,9 +66,8 @@ def _find(content: Path, name: str, architecture: str, above: tuple[str, ...]) -
     if parent and not is_debian(parent):
         base = _find(content, parent, architecture, (*above, name)).reference
     digest = hashlib.sha256(f"{name}\0{architecture}\0{base or parent}\0".encode())
-    for path, executable in files(folder):
+    for path, place, executable in files(folder):
         text = path.read_bytes()
-        place = path.relative_to(folder).as_posix()
         digest.update(f"{place}\0{int(executable)}\0{len(text)}\0".encode())
         digest.update(text)
     return Source(name, folder, parent, base, digest.hexdigest()[:12])
@@ -119,12 +118,12 @@ def with_parents(content: Path, names: Iterable[str], architecture: str) -> list
     return list(ordered.values())
 
 
-def files(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """Every file below, in order, and whether it is executable."""
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if path.is_file() and not IGNORED.intersection(parts) and not path.name.endswith("~"):
-            yield path, bool(path.stat().st_mode & 0o100)
+def files(folder: Path) -> Iterator[tuple[Path, str, bool]]:
+    """Every file below, in order: its path, its place in the folder, whether it is executable."""
+    for name, place in files_below(folder):
+        if not IGNORED.intersection(place.split("/")) and not place.endswith("~"):
+            path = Path(name)
+            yield path, place, bool(path.stat().st_mode & 0o100)
 
 
 def build_context(source: Source, artifacts: Iterable[tuple[str, Path]] = ()) -> bytes:
@@ -132,8 +131,8 @@ def build_context(source: Source, artifacts: Iterable[tuple[str, Path]] = ()) ->
     for the same content."""
     held = io.BytesIO()
     with tarfile.open(fileobj=held, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path, executable in files(source.folder):
-            _add(tar, path.relative_to(source.folder).as_posix(), path, executable=executable)
+        for path, place, executable in files(source.folder):
+            _add(tar, place, path, executable=executable)
         for name, path in artifacts:
             _add(tar, f"artifacts/{name}", path, executable=False)
     return held.getvalue()

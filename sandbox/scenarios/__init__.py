@@ -27,7 +27,7 @@ from sandbox.models import (
     Scenario,
     Solution,
 )
-from sandbox.paths import ScenarioFiles, builtin_content
+from sandbox.paths import ScenarioFiles, builtin_content, files_below
 from sandbox.scenarios.consistency import check
 from sandbox.scenarios.tomlfile import TomlFile
 
@@ -325,11 +325,11 @@ def _image_folders(files: ScenarioFiles, names: Iterable[str]) -> list[Path]:
 
 def _hashed(files: ScenarioFiles, folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            inner = path.relative_to(folder)
-            left_out = folder == files.root and inner.parts[0] in _UNHASHED
-            if path.is_file() and not left_out and "__pycache__" not in inner.parts:
-                yield f"{folder.name}/{inner}", path
+        for path, place in files_below(folder):
+            parts = place.split("/")
+            left_out = folder == files.root and parts[0] in _UNHASHED
+            if not left_out and "__pycache__" not in parts:
+                yield f"{folder.name}/{place}", Path(path)
     if files.grader.is_file():
         yield "grader", files.grader
 

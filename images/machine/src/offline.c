@@ -19,7 +19,7 @@
 #define TAIL_SIZE 65536
 #define LIMIT_SECONDS 300
 #define MAX_REFRESHED ((off_t)1 << 20)
-#define COMPANY 32 /* of a folder's other files, as many share the new time */
+#define COMPANY 16 /* of a folder's other files, as many share the new time */
 #define LAYING_SECONDS 60 /* what the engine lays is no older than that when the script is */
 
 /* The last bytes of an output. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -123,6 +124,17 @@ def long_ago(labs: Labs, content: Path, name: str = "mine-1") -> None:
     row = {"scenario": "linux/mine", "version": 1, "content_hash": "", "seed": ""}
     labs.store.add(AttemptRow(id=name, content=str(content), state="running", **row))  # type: ignore[arg-type]
     labs.store._db.execute("UPDATE attempts SET used = ?", (time.time() - 9 * 86400,))
+
+
+def test_an_id_is_drawn_until_no_attempt_has_it(
+    labs: Labs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_ago(labs, tmp_path, "mine-0001")
+    drawn = iter(["0001", "0002", "0003"])
+    monkeypatch.setattr(secrets, "token_hex", lambda _: next(drawn))
+
+    with labs.store.lock("mine-0002"):  # an attempt that is about to be on record
+        assert labs._new_id("mine", 2) == "mine-0003"
 
 
 def missing(folder: Path) -> None:

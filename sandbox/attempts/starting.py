@@ -93,9 +93,8 @@ class Starting(Finding):
         """What the store keeps of a new attempt; `mark` bytes tell its id from others'."""
         from sandbox import variants
 
-        slug = loaded.id.partition("/")[2]
         return AttemptRow(
-            id=f"{slug}-{secrets.token_hex(mark)}",
+            id=self._new_id(loaded.id.partition("/")[2], mark),
             scenario=loaded.id,
             content=str(loaded.files.content),
             version=loaded.settings.version,
@@ -105,6 +104,14 @@ class Starting(Finding):
             purpose=self.purpose,
             learner=learner,
         )
+
+    def _new_id(self, slug: str, mark: int) -> str:
+        """One that no attempt has or had: of a hundred with two bytes, two would be the same in
+        one case of fourteen."""
+        while True:
+            drawn = f"{slug}-{secrets.token_hex(mark)}"
+            if self.store.get(drawn) is None and not self.store.locked(drawn):
+                return drawn
 
     def reset(self, ref: str | None = None) -> Attempt:
         """The same variant again, from its beginning; hints and grades stay on record."""

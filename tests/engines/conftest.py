@@ -234,7 +234,9 @@ class Engine:
         self.island.close()
         if self._daemon:
             self._daemon.wait(60)
-        for cgroup in sorted(Path("/sys/fs/cgroup").glob(f"**/{self.cgroup_parent}")):
+        # not by glob, which gives up where a container of others ends meanwhile
+        found = [Path(folder) for folder, _, _ in os.walk("/sys/fs/cgroup")]
+        for cgroup in [folder for folder in found if folder.name == self.cgroup_parent]:
             _remove_cgroup(cgroup)
         shutil.rmtree(self.folder)
 

@@ -5,7 +5,7 @@ $INTERNBOX_HOME, or the platform's state folder for internbox/
 ├── home-id                 the label value that marks what this folder owns on the engine
 ├── trusted                 folders whose graders the user agreed to run
 ├── logs/                   one file per bug, with what to paste into an issue; image builds
-├── locks/                  held while places are chosen or images built
+├── locks/                  held while images are built, or the tools volume is filled
 ├── regrades/               results of submissions that were graded anew
 └── attempts/<id>/          0700
     ├── lock                held while a command works on the attempt

@@ -134,12 +134,12 @@ class Starting(Finding):
 
     def _can_be_had(self, loaded: scenarios.Loaded) -> None:
         """ImageError when an image needs what cannot be had here: before anything is built."""
+        content = loaded.files.content
         names = sorted({host.image for host in loaded.settings.hosts.values()})
-        if not any(self._why_not(str(loaded.files.content), name) for name in names):
+        if not any(self._why_not(str(content), name) for name in names):
             return
-        states = self.runtime.image_states(
-            loaded.files.content, names
-        )  # it may have it all the same
+        # What cannot be had any more may have been built into an image that the engine has.
+        states = self.runtime.image_states(content, names)
         if why_not := "; ".join(state.why_not for state in states if state.why_not):
             raise ImageError(
                 f"{loaded.id} is not available here: {why_not}",

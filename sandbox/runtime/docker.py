@@ -222,7 +222,8 @@ class DockerRuntime:
         network that they began in is gone."""
         rows = sweep.containers(self.engine, self.home, attempt=attempt)
         awake = [row for row in sweep.machines(rows) if row["State"] == "running"]
-        racks = {row["Id"]: sweep.rack_of(row) for row in awake}
+        stand_in = {row["Id"]: sweep.rack_of(row) for row in awake}
+        racks = {machine: rack for machine, rack in stand_in.items() if rack != machine}
         with self.engine.doing("asking when machines were started"):
             told = sweep.in_parallel(
                 self.engine.api.inspect_container, [*{*racks, *racks.values()}]

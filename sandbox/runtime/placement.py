@@ -77,7 +77,7 @@ def ports_of(places: Iterable[Place]) -> list[int]:
 
 
 def free_port(endpoint: EngineEndpoint, taken: Collection[int]) -> int:
-    """A port nobody listens on; for an engine elsewhere, one that none of its containers has."""
+    """A port nobody listens on; on an engine elsewhere, one that no container of ours has."""
     for _ in range(TRIES):
         port = random.choice(PORTS)
         if port not in taken and (not endpoint.local or can_bind(endpoint.bind, port)):
